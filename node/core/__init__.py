@@ -1,0 +1,1 @@
+"""What this node decides for itself. Events in, effects out; no clock, chance, file or socket."""

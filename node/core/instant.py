@@ -1,0 +1,15 @@
+"""When: three readings of one moment, always given by the shell.
+
+Refuses to read a clock.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment. ``mono_ms`` orders and times out within ``boot_id``; ``wall_ms`` dates windows and closings."""
+
+    boot_id: str
+    mono_ms: int
+    wall_ms: int

@@ -1,0 +1,1 @@
+"""How this node touches the world. Executes effects, reports events, decides nothing."""

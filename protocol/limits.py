@@ -1,0 +1,39 @@
+"""Every bound of the wire and of what peers can make a node hold, with the abuse it stops.
+
+Refuses nothing by itself; admission and the pools read it.
+"""
+
+# One gossip message. Larger payloads are announced by hash; stops bandwidth amplification.
+ENVELOPE_SIZE_BYTES_MAX = 64 * 1024
+# Nested arrays and maps. Stops stack exhaustion in the decoder.
+CBOR_DEPTH_MAX = 12
+# Items in one decoded message. Stops small messages that unfold into large objects.
+CBOR_ITEMS_MAX = 16_384
+# Unsigned integers on the wire. Stops big-number bombs (CBOR tags 2 and 3 are refused anyway).
+UINT_MAX = 2**63 - 1
+# A message this far ahead of the receiver's clock is not relayed by gossip. Stops pre-dated floods.
+FUTURE_SKEW_MS_MAX = 2 * 60 * 1000
+# Network name, feature names, parameter keys. Stops display floods.
+NAME_SIZE_BYTES_MAX = 64
+# Title and text of a proposal. Stops storage floods by proposals.
+TITLE_SIZE_BYTES_MAX = 200
+TEXT_SIZE_BYTES_MAX = 8 * 1024
+# Founders in a genesis: larger rolls grow by admission.
+FOUNDERS_MAX = 256
+# Members of a roll.
+ROLL_MAX = 16_384
+# Effects that one proposal may carry.
+EFFECTS_PER_PROPOSAL_MAX = 16
+# Open proposals per author. Stops proposal floods by one member.
+OPEN_PROPOSALS_PER_AUTHOR_MAX = 3
+# Ballots waiting for their proposal: per author and altogether. Stops orphan floods.
+ORPHANS_PER_AUTHOR_MAX = 64
+ORPHANS_MAX = 4096
+# Dimension of a delta and the magnitude of one coordinate. Stops overflow and bloat.
+DELTA_DIMENSION_MAX = 1024
+DELTA_COORDINATE_MAX = 2**31 - 1
+# Envelopes kept per author beyond what retention rules release. Stops one author filling the disk.
+ENVELOPES_PER_AUTHOR_MAX = 4096
+# Addresses in a card.
+ADDRESSES_PER_CARD_MAX = 8
+ADDRESS_SIZE_BYTES_MAX = 256

@@ -1,0 +1,1 @@
+"""Other bodies for the same node: virtual time, simulated network, faults, checkers."""
