@@ -12,7 +12,7 @@ import cbor2
 from luminous.protocol.limits import CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, ENVELOPE_SIZE_BYTES_MAX, UINT_MAX
 from luminous.protocol.reasons import Reason, Refused
 
-Value: TypeAlias = "int | bytes | str | bool | None | list[Value] | dict[int, Value] | dict[str, Value]"
+Value: TypeAlias = int | bytes | str | bool | list["Value"] | dict[int, "Value"] | dict[str, "Value"] | None
 
 
 def encode(value: Value) -> bytes:
@@ -40,7 +40,7 @@ def decode(data: bytes, size_bytes_max: int = ENVELOPE_SIZE_BYTES_MAX) -> Value 
     return value
 
 
-def _scan(data: bytes) -> None | Refused:
+def _scan(data: bytes) -> Refused | None:
     """Walk the heads before anything is built: depth, item count and lengths are bounded here."""
     position, remaining, items = 0, [1], 0
     size = len(data)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """One moment. ``mono_ms`` orders and times out within ``boot_id``; ``wall_ms`` dates windows and closings."""
+    """One moment: ``mono_ms`` orders within ``boot_id``, ``wall_ms`` dates windows and closings."""
 
     boot_id: str
     mono_ms: int

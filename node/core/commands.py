@@ -1,0 +1,66 @@
+"""What a person may ask of a running node, as values.
+
+Refuses argument vectors, code and paths: each command is closed and typed.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Put a proposal to the vote. ``effects``: parameter keys and new values; closes at ``closes_at_ms``."""
+
+    kind: str
+    title: str
+    text: str
+    effects: tuple[tuple[str, int], ...]
+    threshold: str
+    closes_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """Vote ``yes``, ``no`` or ``abstain`` on a proposal, named by its id or a unique prefix (hex)."""
+
+    proposal: str
+    choice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Keep ``value`` for a parameter on this machine whatever is decided; None: follow the decision."""
+
+    key: str
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetParameter:
+    """In a fleet the owner simply sets a parameter."""
+
+    key: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLearning:
+    """Consent to release at ``level`` (PUBLIC, DIFFERENTIAL, ENCRYPTED, LOCAL_ONLY)."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete evidence, statistics and counts; charges and own signed acts stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heal:
+    """Consent to a proposed healing act, or undo it."""
+
+    intent: str
+    undo: bool = False
+
+
+Command: TypeAlias = Propose | CastVote | Override | SetParameter | GrantLearning | Forget | Heal

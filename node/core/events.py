@@ -1,0 +1,121 @@
+"""What happened: the only inputs of a node. Frozen, each with the instant it happened at.
+
+Refuses behaviour. The shell and the world make them; the node alone reads them.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from luminous.node.core.commands import Command
+from luminous.node.core.instant import Instant
+from luminous.protocol.codec import Value
+from luminous.protocol.envelope import Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An admitted envelope came, by gossip or by sync (``gossiped`` tells)."""
+
+    at: Instant
+    envelope: Admitted
+    gossiped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The deadline passed, or a little time did."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A person or program on this machine asks for something. ``reply`` names who waits for the answer."""
+
+    at: Instant
+    command: Command
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Something was seen on this machine: ``name`` of the closed list in ``observations``, plain facts."""
+
+    at: Instant
+    name: str
+    facts: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Health readings: signal name to thousandths of its unit; a missing signal is absent."""
+
+    at: Instant
+    readings: object
+
+
+@dataclass(frozen=True, slots=True)
+class Remedied:
+    """A healing act ended."""
+
+    at: Instant
+    intent: str
+    ok: bool
+    facts: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerJoined:
+    """A peer is connected."""
+
+    at: Instant
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLeft:
+    """A peer is gone."""
+
+    at: Instant
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A sync dialogue ended. ``equal``: both sides hold the same records now."""
+
+    at: Instant
+    peer: str
+    equal: bool
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """An append failed and stays failed: the node is mute until ``StoreRecovered``."""
+
+    at: Instant
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered:
+    """A probe append succeeded."""
+
+    at: Instant
+
+
+Event: TypeAlias = (
+    Received
+    | Tick
+    | Commanded
+    | Observed
+    | Measured
+    | Remedied
+    | PeerJoined
+    | PeerLeft
+    | Synced
+    | StoreFailed
+    | StoreRecovered
+)

@@ -1,0 +1,1 @@
+"""What this node knows of others: the records it holds and whom it compares them with."""

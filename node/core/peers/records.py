@@ -1,0 +1,70 @@
+"""The envelopes a node holds, in the order sync walks them.
+
+Refuses to judge content: whether an envelope may be held is decided before it gets here. Bounded per
+author, so that one author cannot fill the disk.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+
+from luminous.crypto.digest import digest
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import AuthorId, EnvelopeId
+from luminous.protocol.limits import ENVELOPES_PER_AUTHOR_MAX
+
+_DIGEST_MODULUS = 1 << 256
+
+
+class Records:
+    """Held envelopes by id and by (issued_at_ms, id)."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[EnvelopeId, Admitted] = {}
+        self._order: list[tuple[int, EnvelopeId]] = []
+        self._per_author: dict[AuthorId, int] = {}
+        self._sum = 0
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __contains__(self, identifier: EnvelopeId) -> bool:
+        return identifier in self._by_id
+
+    def add(self, envelope: Admitted) -> bool:
+        """Hold an envelope; False when it is held already or its author's quota is used up."""
+        used = self._per_author.get(envelope.author, 0)
+        if envelope.id in self._by_id or used >= ENVELOPES_PER_AUTHOR_MAX:
+            return False
+        self._by_id[envelope.id] = envelope
+        self._per_author[envelope.author] = used + 1
+        insort(self._order, (envelope.issued_at_ms, envelope.id))
+        self._sum = (self._sum + int.from_bytes(envelope.id, "little")) % _DIGEST_MODULUS
+        return True
+
+    def drop(self, identifier: EnvelopeId) -> None:
+        """Release a held envelope."""
+        envelope = self._by_id.pop(identifier)
+        del self._order[bisect_left(self._order, (envelope.issued_at_ms, identifier))]
+        self._per_author[envelope.author] -= 1
+        self._sum = (self._sum - int.from_bytes(identifier, "little")) % _DIGEST_MODULUS
+
+    def get(self, identifier: EnvelopeId) -> Admitted | None:
+        """The held envelope of an id."""
+        return self._by_id.get(identifier)
+
+    def raw(self, identifier: bytes) -> bytes | None:
+        """The bytes of a held envelope, for sync."""
+        envelope = self._by_id.get(EnvelopeId(identifier))
+        return None if envelope is None else envelope.raw
+
+    def ids_sorted(self) -> Sequence[tuple[int, bytes]]:
+        """(issued_at_ms, id) of all held envelopes, ascending: what sync walks."""
+        return self._order
+
+    def envelopes(self) -> list[Admitted]:
+        """All held envelopes in that order."""
+        return [self._by_id[identifier] for _, identifier in self._order]
+
+    def digest(self) -> bytes:
+        """Equal for equal sets of envelopes, whatever order they came in."""
+        return digest("records", self._sum.to_bytes(32, "big"), len(self._order).to_bytes(8, "big"))

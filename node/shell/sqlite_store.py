@@ -1,0 +1,147 @@
+"""Records in SQLite: the journal (synchronous=FULL) and the state store (synchronous=NORMAL).
+
+Refuses to interpret records. Every fault of the world leaves as a ``StoreError``.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from luminous.node.core.effects import Append, Erase
+from luminous.node.ports import Record, StoreError, StoreFault
+
+SCHEMA_VERSION = 1
+BALLAST_SIZE_BYTES = 2 * 1024 * 1024
+
+_FAULTS = (
+    ("full", StoreFault.FULL),
+    ("readonly", StoreFault.READ_ONLY),
+    ("read-only", StoreFault.READ_ONLY),
+    ("unable to open", StoreFault.READ_ONLY),
+    ("locked", StoreFault.LOCKED),
+    ("busy", StoreFault.LOCKED),
+    ("malformed", StoreFault.CORRUPT),
+    ("not a database", StoreFault.CORRUPT),
+    ("corrupt", StoreFault.CORRUPT),
+)
+
+
+def store_fault(error: BaseException) -> StoreFault:
+    """Which fault of the world an error of SQLite or the file system is."""
+    text = str(error).lower()
+    return next((fault for word, fault in _FAULTS if word in text), StoreFault.IO)
+
+
+class SqliteStore:
+    """One file of records. ``durable``: every commit survives a power cut (synchronous=FULL).
+
+    A durable store (the journal) treats an append with a known key and another body as a fault of ours;
+    the state store replaces the body.
+    """
+
+    def __init__(self, path: Path, *, durable: bool) -> None:
+        self.path = path
+        self._durable = durable
+        self._ballast = path.with_suffix(".ballast")
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+            self._prepare()
+            if not self._ballast.exists():
+                self._ballast.write_bytes(b"\0" * BALLAST_SIZE_BYTES)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(store_fault(error), f"{path}: {error}") from error
+
+    def _prepare(self) -> None:
+        db = self._db
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                StoreFault.CORRUPT,
+                f"{self.path} was written by a newer luminous-node (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}); upgrade luminous-node",
+            )
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL,"
+            " key BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (kind, key))"
+        )
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def commit(self, changes: Sequence[Append | Erase]) -> None:
+        """Apply all changes in one transaction."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for change in changes:
+                    self._apply(change)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreError(store_fault(error), f"{self.path}: {error}") from error
+
+    def _apply(self, change: Append | Erase) -> None:
+        if isinstance(change, Erase):
+            if change.key is None:
+                self._db.execute("DELETE FROM record WHERE kind = ?", (change.kind,))
+            else:
+                self._db.execute("DELETE FROM record WHERE kind = ? AND key = ?", (change.kind, change.key))
+            return
+        known = self._db.execute(
+            "SELECT body FROM record WHERE kind = ? AND key = ?", (change.kind, change.key)
+        ).fetchone()
+        if known is None:
+            self._db.execute(
+                "INSERT INTO record (kind, key, body) VALUES (?, ?, ?)",
+                (change.kind, change.key, change.body),
+            )
+        elif known[0] != change.body:
+            assert not self._durable, f"the journal already holds another {change.kind} of this key"
+            self._db.execute(
+                "UPDATE record SET body = ? WHERE kind = ? AND key = ?",
+                (change.body, change.kind, change.key),
+            )
+
+    def records(self) -> Iterator[Record]:
+        """All records, oldest first."""
+        try:
+            for kind, key, body in self._db.execute("SELECT kind, key, body FROM record ORDER BY seq"):
+                yield Record(kind, bytes(key), bytes(body))
+        except sqlite3.Error as error:
+            raise StoreError(store_fault(error), f"{self.path}: {error}") from error
+
+    def integrity(self) -> tuple[str, ...]:
+        """What SQLite's own integrity check finds wrong; empty when sound."""
+        try:
+            rows = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(8)")]
+        except sqlite3.Error as error:
+            return (str(error),)
+        return () if rows == ["ok"] else tuple(rows)
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy at ``target``, written aside and renamed. Raises ``StoreError``."""
+        aside = target.with_suffix(".part")
+        try:
+            aside.unlink(missing_ok=True)
+            copy = sqlite3.connect(aside)
+            with copy:
+                self._db.backup(copy)
+            copy.close()
+            aside.replace(target)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(store_fault(error), f"{target}: {error}") from error
+
+    def release_ballast(self) -> bool:
+        """Delete the ballast file; True if it was there."""
+        try:
+            self._ballast.unlink()
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

@@ -1,0 +1,71 @@
+"""Cards: what one person gives another so that two machines find each other.
+
+Refuses to carry secrets or to grant anything: a card names a key, a network and addresses.
+Written ``luminous://`` and base32, with four check bytes against typing errors.
+"""
+
+import binascii
+from base64 import b32decode, b32encode
+from dataclasses import dataclass
+
+from luminous.crypto.digest import digest
+from luminous.crypto.keys import PUBLIC_KEY_SIZE_BYTES, is_public_key
+from luminous.protocol.codec import decode, encode
+from luminous.protocol.identifiers import NETWORK_ID_SIZE_BYTES, AuthorId, NetworkId
+from luminous.protocol.limits import ADDRESS_SIZE_BYTES_MAX, ADDRESSES_PER_CARD_MAX, NAME_SIZE_BYTES_MAX
+from luminous.protocol.reasons import Reason, Refused
+from luminous.protocol.schema import Schema, fixed, many, optional, text
+
+PREFIX = "luminous://"
+_CHECK_SIZE_BYTES = 4
+_CARD_SIZE_BYTES_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An author's key, and, where it has joined one, its network and the addresses it can be reached at."""
+
+    author: AuthorId
+    network: NetworkId | None
+    name: str
+    addresses: tuple[str, ...]
+
+
+def _check(card: Card) -> Refused | None:
+    return None if is_public_key(card.author) else Refused(Reason.BAD_KEY, "the card's key is not valid")
+
+
+CARD: Schema[Card] = Schema(
+    Card,
+    (1, "author", fixed(PUBLIC_KEY_SIZE_BYTES)),
+    (2, "network", optional(fixed(NETWORK_ID_SIZE_BYTES))),
+    (3, "name", text(NAME_SIZE_BYTES_MAX)),
+    (4, "addresses", many(text(ADDRESS_SIZE_BYTES_MAX, 1), ADDRESSES_PER_CARD_MAX)),
+    check=_check,
+)
+
+
+def write_card(card: Card) -> str:
+    """The card as one line of text."""
+    raw = encode(CARD.pack(card))
+    check = digest("card", raw, size_bytes=_CHECK_SIZE_BYTES)
+    return PREFIX + b32encode(raw + check).decode("ascii").rstrip("=").lower()
+
+
+def read_card(line: str) -> Card | Refused:
+    """The card of a line of text, or what is wrong with it."""
+    line = line.strip()
+    if not line.lower().startswith(PREFIX):
+        return Refused(Reason.MALFORMED, f"a card starts with {PREFIX}")
+    body = line[len(PREFIX) :].upper()
+    if len(body) > 2 * _CARD_SIZE_BYTES_MAX:
+        return Refused(Reason.OVERSIZED, "too long for a card")
+    try:
+        raw = b32decode(body + "=" * (-len(body) % 8))
+    except (binascii.Error, ValueError):
+        return Refused(Reason.MALFORMED, "not a card: some characters are not base32")
+    raw, check = raw[:-_CHECK_SIZE_BYTES], raw[-_CHECK_SIZE_BYTES:]
+    if digest("card", raw, size_bytes=_CHECK_SIZE_BYTES) != check:
+        return Refused(Reason.MALFORMED, "the card was changed or cut on its way")
+    value = decode(raw, _CARD_SIZE_BYTES_MAX)
+    return value if isinstance(value, Refused) else CARD.parse(value)

@@ -1,0 +1,114 @@
+"""Admission: what is accepted, each refusal by name, and ten thousand mutations refused."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from luminous.crypto.keys import signer_from_seed
+from luminous.protocol.admission import Verdict, admit, judge_gossip
+from luminous.protocol.bindings import BINDING, Binding
+from luminous.protocol.codec import decode, encode
+from luminous.protocol.envelope import Admitted, seal
+from luminous.protocol.identifiers import NetworkId
+from luminous.protocol.kinds import Kind
+from luminous.protocol.limits import FUTURE_SKEW_MS_MAX
+from luminous.protocol.reasons import Reason, Refused
+
+NETWORK = NetworkId(b"n" * 16)
+SIGNER = signer_from_seed(b"\x07" * 32)
+
+
+def envelope(sequence: int = 1, network: NetworkId = NETWORK) -> bytes:
+    payload = BINDING.pack(Binding("12D3KooWExample", 1_800_000_000_000))
+    return seal(SIGNER, network, Kind.BINDING, sequence, 1_790_000_000_000, payload)
+
+
+def resealed(**changes: object) -> bytes:
+    """An envelope whose author signed the changed field: only the named check can refuse it."""
+    value = decode(envelope())
+    assert isinstance(value, dict)
+    keys = {"version": 0, "network": 1, "kind": 2, "author": 3, "payload": 6, "signature": 7}
+    for name, change in changes.items():
+        value[keys[name]] = change  # type: ignore[index, assignment]
+    return encode(value)
+
+
+def test_an_honest_envelope_is_admitted() -> None:
+    admitted = admit(envelope(), NETWORK)
+    assert isinstance(admitted, Admitted)
+    assert admitted.payload == Binding("12D3KooWExample", 1_800_000_000_000)
+    assert admitted.author == SIGNER.public
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", Reason.MALFORMED),
+        (b"\xa0", Reason.MALFORMED),
+        (b"\0" * 70_000, Reason.OVERSIZED),
+        (resealed(version=2), Reason.WRONG_VERSION),
+        (envelope(network=NetworkId(b"m" * 16)), Reason.FOREIGN_NETWORK),
+        (resealed(kind=200), Reason.UNKNOWN_KIND),
+        (resealed(signature=b"\0" * 64), Reason.BAD_SIGNATURE),
+        (resealed(author=b"\0" * 32), Reason.BAD_SIGNATURE),
+        (resealed(payload={1: "x", 2: 1, 3: 1}), Reason.MALFORMED),
+        (resealed(payload={1: "x" * 1000, 2: 1}), Reason.OUT_OF_BOUNDS),
+        (resealed(payload={1: "a\x1b[31mb", 2: 1}), Reason.OUT_OF_BOUNDS),
+        (resealed(signature=b""), Reason.OUT_OF_BOUNDS),
+    ],
+)
+def test_each_refusal_has_its_reason(raw: bytes, reason: Reason) -> None:
+    refused = admit(raw, NETWORK)
+    assert isinstance(refused, Refused)
+    assert refused.reason is reason
+
+
+def mutate(raw: bytes, chance: random.Random) -> bytes:
+    data = bytearray(raw)
+    for _ in range(chance.randint(1, 3)):
+        place = chance.randrange(len(data))
+        what = chance.randrange(4)
+        if what == 0:
+            data[place] ^= 1 << chance.randrange(8)
+        elif what == 1:
+            data[place] = chance.randrange(256)
+        elif what == 2:
+            del data[place]
+        else:
+            data.insert(place, chance.randrange(256))
+    return bytes(data)
+
+
+def test_ten_thousand_mutations_are_refused() -> None:
+    chance = random.Random(1)
+    raw = envelope()
+    mutations = [mutated for mutated in (mutate(raw, chance) for _ in range(10_100)) if mutated != raw]
+    assert len(mutations) >= 10_000
+    assert [mutated for mutated in mutations if isinstance(admit(mutated, NETWORK), Admitted)] == []
+
+
+def test_without_the_signature_check_mutations_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault beside it."""
+    monkeypatch.setattr("luminous.protocol.admission.is_signed", lambda *_: True)
+    chance = random.Random(1)
+    raw = envelope()
+    assert any(isinstance(admit(mutate(raw, chance), NETWORK), Admitted) for _ in range(500))
+
+
+def test_the_future_is_nobodys_fault_and_age_is_no_reason() -> None:
+    admitted = admit(envelope(), NETWORK)
+    assert isinstance(admitted, Admitted)
+    issued = admitted.issued_at_ms
+    assert judge_gossip(admitted, issued - FUTURE_SKEW_MS_MAX) is Verdict.ACCEPT
+    assert judge_gossip(admitted, issued - FUTURE_SKEW_MS_MAX - 1) is Verdict.IGNORE
+    assert judge_gossip(admitted, issued + 10**12) is Verdict.ACCEPT
+    assert judge_gossip(Refused(Reason.MALFORMED), issued) is Verdict.REJECT
+
+
+def test_one_change_anywhere_is_another_id() -> None:
+    first, second = admit(envelope(1), NETWORK), admit(envelope(2), NETWORK)
+    assert isinstance(first, Admitted)
+    assert isinstance(second, Admitted)
+    assert first.id != second.id
+    assert replace(first, raw=second.raw) != first
