@@ -1,0 +1,5 @@
+{ ... }:
+{
+  fileSystems.root = "/dev/disk/by-label/nixos";
+  boot.loader.grub.enable = true;
+}

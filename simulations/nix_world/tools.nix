@@ -1,0 +1,2 @@
+{ pkgs, editor }:
+[ pkgs.${editor} pkgs.curl ]

@@ -1,0 +1,5 @@
+{ ... }:
+{
+  users.names = [ "root" "@user@" ];
+@users_time_zone@
+}
