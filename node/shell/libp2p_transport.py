@@ -1,0 +1,394 @@
+"""The mesh on py-libp2p: TCP, Noise, Yamux and Gossipsub 1.1 behind the transport port.
+
+Every constant the library needs is here, with the trap of research/network.md that it answers. Refuses to
+start on a library that the guards were not written for, on a port that is in use, or before somebody calls
+``run``: constructing a transport opens nothing.
+"""
+
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import psutil
+import trio
+from libp2p import new_host
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import X25519PrivateKey
+from libp2p.custom_types import TProtocol
+from libp2p.network.config import ConnectionConfig
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+
+from luminous.node.shell import libp2p_patches, reach
+from luminous.node.shell.gossip import Gossip, Received, Validate
+from luminous.node.shell.guards import Limits, PeerLedger
+from luminous.node.shell.mesh_care import MeshCare
+from luminous.node.shell.peer_book import PeerBook
+from luminous.node.shell.requests import Handler, Server, ask
+from luminous.node.shell.seen_ids import SeenIds
+from luminous.node.shell.supervisor import supervise
+from luminous.node.shell.transport_types import PeerView
+
+MESHSUB = TProtocol("/meshsub/1.1.0")  # 1.2 sends a notice for each message: twice the frames (trap 17)
+DEGREE, DEGREE_LOW, DEGREE_HIGH = 6, 4, 12
+HEARTBEAT_S = 1  # the library's default is 120 (trap 4)
+PRUNE_BACK_OFF_S = 5  # 60 isolates nodes (trap 3)
+GOSSIP_WINDOW, GOSSIP_HISTORY = 5, 10
+DIAL_S_MAX = 10.0
+# Peers to stay connected to, beyond which only bootstrap addresses are dialled.
+PEERS_WANTED = 8
+CARE_INTERVAL_S = 1.0
+# Messages published while the service tree restarts. What does not fit is offered again by sync.
+HELD_MESSAGES_MAX = 1024
+HANDSHAKE_S_MAX = 5.0
+NEGOTIATION_S_MAX = 5.0
+
+PeerCallback = Callable[[str], None]
+
+
+class AddressInUse(OSError):
+    """No listen address could be opened; the text names them."""
+
+
+class LibP2PTransport:
+    """The transport port on real sockets. One instance is one peer; ``run`` it once."""
+
+    def __init__(
+        self,
+        *,
+        transport_seed: bytes,
+        noise_seed: bytes,
+        listen: tuple[str, ...],
+        bootstrap: tuple[str, ...] = (),
+        topics: tuple[str, ...],
+        validate: Validate,
+        received: Received,
+        serve: Mapping[str, Handler] | None = None,
+        joined: PeerCallback | None = None,
+        left: PeerCallback | None = None,
+        allow: Callable[[str], bool] | None = None,
+        limits: Limits | None = None,
+        book: PeerBook | None = None,
+        announce: tuple[str, ...] = (),
+        peers_wanted: int = PEERS_WANTED,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        """``transport_seed``: 32 bytes, the peer id's Ed25519 key; ``noise_seed``: 32 bytes, X25519."""
+        assert len(transport_seed) == 32 and len(noise_seed) == 32
+        self._keys = create_new_key_pair(transport_seed)
+        self._noise_key = X25519PrivateKey.from_bytes(noise_seed)
+        self._id = ID.from_pubkey(self._keys.public_key)
+        self._listen = listen
+        self._announce = announce
+        self._topics = topics
+        self._validate = validate
+        self._received = received
+        self._serve = dict(serve or {})
+        self._joined = joined or (lambda peer: None)
+        self._left = left or (lambda peer: None)
+        self._allow = allow or (lambda peer: True)
+        self._peers_wanted = peers_wanted
+        self._heartbeat_s = heartbeat_s
+        self._book = book or PeerBook(None)
+        self.ledger = PeerLedger(limits or Limits())
+        self._seen = SeenIds(libp2p_patches.SEEN_TTL_S, libp2p_patches.SEEN_IDS_MAX, time.monotonic)
+        self._plan = reach.DialPlan(bootstrap, random.Random(), 0.0)
+        self._held: list[tuple[str, bytes]] = []
+        self._counter = 0
+        self._host: Any = None
+        self._gossip: Gossip | None = None
+        self._care: MeshCare | None = None
+        self._nursery: trio.Nursery | None = None
+        self._has_started = False
+
+    # The port ----------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until cancelled. Raises ``LibraryChanged`` or ``AddressInUse`` at the start."""
+        libp2p_patches.install()
+        for address in self._book.addresses():
+            self._plan.add(address, trio.current_time())
+
+        async def live() -> None:
+            await self._live(task_status)
+
+        await supervise(live, fell=self._fell, is_fatal=lambda error: not self._has_started)
+
+    def peer_id(self) -> str:
+        """This peer's id."""
+        return str(self._id)
+
+    def addresses(self) -> tuple[str, ...]:
+        """Where others can dial this peer, with the peer id; empty while it does not listen."""
+        if self._announce:
+            found = list(self._announce)
+        elif self._host is None:
+            found = []
+        else:
+            interfaces = [a.address for group in psutil.net_if_addrs().values() for a in group]
+            interfaces = [a for a in interfaces if reach.is_ip(a)]
+            found = [
+                address
+                for bound in self._host.get_transport_addrs()
+                for address in reach.expanded(str(bound), interfaces)
+            ]
+        suffix = f"/p2p/{self._id}"
+        return tuple(address if "/p2p/" in address else address + suffix for address in found)
+
+    async def connect(self, address: str) -> bool:
+        """Dial ``address`` (a multiaddr with /p2p/) now; True if connected."""
+        host = self._host
+        peer = reach.peer_of(address)
+        if host is None or not peer or peer == self.peer_id() or not self._is_welcome(peer):
+            return False
+        try:
+            info = info_from_p2p_addr(Multiaddr(address))
+            host.get_network().unblock_peer(info.peer_id)
+            with trio.fail_after(DIAL_S_MAX):
+                await host.connect(info)
+        except Exception as error:  # noqa: BLE001 - a guard: a dial may fail in any way the library knows
+            self.ledger.counters[f"dial.{type(error).__name__}"] += 1
+            self._book.failed(address)
+            return False
+        self._book.reached(address, int(time.time() * 1000))
+        self._plan.add(address, trio.current_time())
+        return True
+
+    def peers(self) -> tuple[PeerView, ...]:
+        """Connected peers and peers under a ban, by id."""
+        now_s = self._now_s()
+        connections = {} if self._host is None else self._host.get_network().connections
+        views = {}
+        for peer, open_connections in list(connections.items()):
+            if open_connections:
+                connection = open_connections[0]
+                views[str(peer)] = self._view(peer, connection, now_s)
+        for peer, reason, _ in self.ledger.bans(now_s):
+            account = self.ledger.account(peer)
+            views.setdefault(
+                peer,
+                PeerView(
+                    peer,
+                    "",
+                    "",
+                    (),
+                    self.ledger.score(peer, now_s),
+                    self.ledger.strikes(peer, now_s),
+                    account.bytes_in,
+                    account.bytes_out,
+                    account.messages_in,
+                    reason,
+                ),
+            )
+        return tuple(views[peer] for peer in sorted(views))
+
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Enqueue ``data`` for ``topic``; while the tree restarts a bounded number is held."""
+        if self._gossip is None:
+            if len(self._held) < HELD_MESSAGES_MAX:
+                self._held.append((topic, data))
+            else:
+                self.ledger.counters["publish.dropped"] += 1
+        else:
+            self._gossip.publish(topic, data)
+        await trio.lowlevel.checkpoint()
+
+    async def request(self, peer: str, protocol: str, data: bytes, timeout_s: float) -> bytes | None:
+        """Ask a connected peer; None if it does not answer properly in time."""
+        host = self._host
+        if host is None or not self._is_welcome(peer):
+            return None
+        try:
+            peer_id = ID.from_string(peer)
+        except ValueError:
+            return None
+        if peer_id not in host.get_network().connections:
+            return None
+        return await ask(host, peer_id, protocol, data, timeout_s, self.ledger.limits)
+
+    # Beyond the port ---------------------------------------------------------------------------------
+
+    def counters(self) -> dict[str, int]:
+        """What happened, by name, since construction."""
+        return dict(self.ledger.counters)
+
+    def mesh_sizes(self) -> dict[str, int]:
+        """Peers in the mesh of each topic."""
+        mesh = {} if self._care is None else self._care.router.mesh
+        return {topic: len(mesh.get(topic, ())) for topic in self._topics}
+
+    def ban(self, peer: str, reason: str, duration_s: float | None = None) -> None:
+        """Refuse ``peer`` from now on."""
+        self.ledger.ban(peer, reason, self._now_s(), duration_s)
+        self._drop(ID.from_string(peer))
+
+    # One life of the service tree --------------------------------------------------------------------
+
+    async def _live(self, task_status: Any) -> None:
+        host, pubsub, router = self._build()
+        network = host.get_network()
+        try:
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(host.run([Multiaddr(a) for a in self._checked_listen()]))
+                if self._listen and not host.get_transport_addrs():
+                    raise AddressInUse(f"cannot listen on {', '.join(self._listen)}")
+                await stack.enter_async_context(background_trio_service(pubsub))
+                await stack.enter_async_context(background_trio_service(router))
+                await pubsub.wait_until_ready()
+                for topic in self._topics:
+                    await pubsub.subscribe(topic)
+                await self._serve_life(host, network, pubsub, router, task_status)
+        finally:
+            self._host = self._gossip = self._care = self._nursery = None
+
+    async def _serve_life(self, host: Any, network: Any, pubsub: Any, router: Any, task_status: Any) -> None:
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._host = host
+            self._care = MeshCare(network, pubsub, router, self.ledger, self._is_welcome, self._drop)
+            held, self._held = self._held, []
+            for topic, data in held:
+                self._gossip_of(pubsub).publish(topic, data)
+            nursery.start_soon(self._care.run, CARE_INTERVAL_S)
+            nursery.start_soon(self._dial_due)
+            if not self._has_started:
+                self._has_started = True
+                task_status.started()
+
+    def _gossip_of(self, pubsub: Any) -> Gossip:
+        assert self._gossip is not None, pubsub
+        return self._gossip
+
+    def _build(self) -> tuple[Any, Any, Any]:
+        limits = self.ledger.limits
+        noise = NoiseTransport(self._keys, noise_privkey=self._noise_key)
+        announced = [Multiaddr(a) for a in self._announce] or None
+        host = new_host(
+            key_pair=self._keys,
+            sec_opt={NOISE_ID: noise},  # else plain text is offered too
+            muxer_opt={TProtocol(YAMUX_ID): Yamux},
+            announce_addrs=announced,
+            connection_config=ConnectionConfig(
+                min_connections=0,
+                low_watermark=0,  # the library's own dialling stays off (trap 10)
+                high_watermark=limits.connections_max,
+                max_connections=limits.connections_max,
+                inbound_upgrade_timeout=HANDSHAKE_S_MAX,
+                inbound_stream_protocol_negotiation_timeout=NEGOTIATION_S_MAX,
+            ),
+        )
+        network: Any = host.get_network()
+        network.set_resource_manager(None)  # own limits; the library's deny by memory pressure
+        network.guard_counters = self.ledger.counters
+        libp2p_patches.admit_connections(network, self.ledger, self._is_welcome)
+        network.register_notifee(libp2p_patches.Notifee(self._on_joined, self._on_left))
+        router = GossipSub(
+            [MESHSUB],
+            degree=DEGREE,
+            degree_low=DEGREE_LOW,
+            degree_high=DEGREE_HIGH,
+            heartbeat_interval=self._heartbeat_s,  # type: ignore[arg-type]
+            heartbeat_initial_delay=0.1,
+            gossip_window=GOSSIP_WINDOW,
+            gossip_history=GOSSIP_HISTORY,
+            prune_back_off=PRUNE_BACK_OFF_S,
+            unsubscribe_back_off=2,
+            do_px=False,
+            adaptive_gossip_enabled=False,
+            spam_protection_enabled=False,
+            eclipse_protection_enabled=False,
+        )
+        router.max_ihave_messages_per_second = router.max_iwant_requests_per_second = 100.0
+        pubsub = Pubsub(host, router, strict_signing=True, allowed_topics=frozenset(self._topics))
+        # Sequence numbers go on where the last life stopped, also after a restart of the process (trap 6).
+        self._counter = max(self._counter + 1, time.time_ns())
+        pubsub.counter = self._counter
+        self._gossip = Gossip(
+            pubsub, router, self.ledger, self._seen, self._topics, self._validate, self._received, self._drop
+        )
+        server = Server(self.ledger, self._drop)
+        for protocol, handler in self._serve.items():
+            host.set_stream_handler(TProtocol(protocol), server.stream_handler(handler))
+        return host, pubsub, router
+
+    def _checked_listen(self) -> tuple[str, ...]:
+        # The library shares ports between processes (SO_REUSEPORT): two nodes on one port would each get
+        # half of the connections. A plain bind finds the other one.
+        for address in self._listen:
+            host, port = reach.host_of(address), reach.port_of(address)
+            if port:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    try:
+                        probe.bind((host, port))
+                    except OSError as error:
+                        raise AddressInUse(f"cannot listen on {address}: {error.strerror}") from error
+        return self._listen
+
+    def _fell(self, error: BaseException) -> None:
+        self.ledger.counters["restarts"] += 1
+        self.ledger.counters[f"restarts.{type(error).__name__}"] += 1
+
+    async def _dial_due(self) -> None:
+        jitter = random.Random()
+        while True:
+            network = self._host.get_network()
+            connected = [str(peer) for peer in network.connections]
+            due = self._plan.due(connected, self._peers_wanted, trio.current_time())
+            for address in due[:16]:
+                if reach.peer_of(address) in connected or not self._is_welcome(reach.peer_of(address)):
+                    continue
+                if await self.connect(address):
+                    self._plan.connected(address, trio.current_time())
+                else:
+                    self._plan.failed(address, trio.current_time())
+            await trio.sleep(jitter.uniform(0.3, 0.7))
+
+    # Peers -------------------------------------------------------------------------------------------
+
+    def _now_s(self) -> float:
+        return trio.current_time()
+
+    def _is_welcome(self, peer: str) -> bool:
+        return not self.ledger.banned(peer, self._now_s()) and self._allow(peer)
+
+    def _drop(self, peer: Any) -> None:
+        """Close the connections of ``peer``, in the background."""
+        if self._nursery is not None and self._host is not None:
+            self._nursery.start_soon(libp2p_patches.close_peer, self._host.get_network(), peer)
+
+    def _on_joined(self, peer: str) -> None:
+        self._joined(peer)
+
+    def _on_left(self, peer: str) -> None:
+        self._left(peer)
+
+    def _view(self, peer: Any, connection: Any, now_s: float) -> PeerView:
+        name = str(peer)
+        account = self.ledger.account(name)
+        mesh = {} if self._care is None else self._care.router.mesh
+        remote = libp2p_patches.remote_host(connection)
+        return PeerView(
+            id=name,
+            address=remote,
+            direction=str(connection.direction.name).lower(),
+            mesh=tuple(topic for topic in self._topics if peer in mesh.get(topic, ())),
+            score=self.ledger.score(name, now_s),
+            strikes=self.ledger.strikes(name, now_s),
+            bytes_in=account.bytes_in,
+            bytes_out=account.bytes_out,
+            messages_in=account.messages_in,
+            banned=self.ledger.banned(name, now_s),
+        )

@@ -1,0 +1,116 @@
+"""Once a second: close whom we no longer want, keep the mesh diverse, trim what the library lets grow.
+
+Refuses to punish: strikes and bans are the ledger's; this only carries them out.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from luminous.node.shell import libp2p_patches, reach
+from luminous.node.shell.guards import PeerLedger
+
+# A connection that never asked for a topic of ours may stay this long while slots are scarce.
+IDLE_S_MAX = 60.0
+# Above this share of the slots, idle connections are closed.
+CROWDED_SHARE = 0.75
+# Message deliveries and first sights that the library remembers, and peers in its address store.
+KEPT_MAX = 512
+
+
+class MeshCare:
+    """Periodic care of one life of the service tree."""
+
+    def __init__(
+        self,
+        network: Any,
+        pubsub: Any,
+        router: Any,
+        ledger: PeerLedger,
+        is_welcome: Callable[[str], bool],
+        drop: Callable[[Any], None],
+    ) -> None:
+        self._network = network
+        self._pubsub = pubsub
+        self.router = router
+        self._ledger = ledger
+        self._is_welcome = is_welcome
+        self._drop = drop
+
+    async def run(self, interval_s: float) -> None:
+        """Care until cancelled."""
+        while True:
+            self.close_unwelcome()
+            self.close_idle()
+            await self.diversify()
+            self.trim()
+            await trio.sleep(interval_s)
+
+    def close_unwelcome(self) -> None:
+        """Close connections of peers under a ban or outside the gate."""
+        for peer in list(self._network.connections):
+            if not self._is_welcome(str(peer)):
+                self._ledger.counters["closed.unwelcome"] += 1
+                self._drop(peer)
+
+    def close_idle(self) -> None:
+        """While slots are scarce, close the oldest inbound connections that take part in nothing."""
+        connections = self._network.connections
+        crowded = int(self._ledger.limits.connections_max * CROWDED_SHARE)
+        if len(connections) <= crowded:
+            return
+        taking_part = {peer for peers in self._pubsub.peer_topics.values() for peer in peers}
+        now_s = time.time()
+        for peer, open_connections in list(connections.items()):
+            if peer in taking_part or not open_connections:
+                continue
+            if now_s - open_connections[0]._created_at > IDLE_S_MAX:
+                self._ledger.counters["closed.idle"] += 1
+                self._drop(peer)
+
+    async def diversify(self) -> None:
+        """At most a few peers of one subnet in each mesh while others are available."""
+        limit = self._ledger.limits.mesh_peers_per_subnet_max
+        is_counted = self._ledger.limits.count_loopback
+        subnets: dict[Any, str] = {}
+        for peer, open_connections in self._network.connections.items():
+            if open_connections:
+                host = libp2p_patches.remote_host(open_connections[0])
+                subnets[peer] = reach.subnet(host, is_loopback_counted=is_counted)
+        by_name = {str(peer): peer for peer in subnets}
+        for topic, members in list(self.router.mesh.items()):
+            mesh = {str(peer): subnets.get(peer, "") for peer in members}
+            others = {
+                str(peer): subnets[peer]
+                for peer in self._pubsub.peer_topics.get(topic, ())
+                if peer not in members and peer in subnets and peer in self._pubsub.peers
+            }
+            for out, into in reach.overcrowded(mesh, others, limit):
+                self._ledger.counters["mesh.diversified"] += 1
+                self.router._add_back_off(by_name[out], topic, False)
+                members.discard(by_name[out])
+                await self.router.emit_prune(topic, by_name[out], False, False)
+                members.add(by_name[into])
+                await self.router.emit_graft(topic, by_name[into])
+
+    def trim(self) -> None:
+        """Cut what grows without end inside the library (trap 13)."""
+        router = self.router
+        for kept in router.recent_message_deliveries.values():
+            del kept[:-KEPT_MAX]
+        router.equivocation_detection.clear()
+        now = int(time.time())
+        for waiting in router.back_off.values():
+            for peer in [p for p, until in waiting.items() if until <= now]:
+                del waiting[peer]
+        for peer in [p for p in router._pending_messages if p not in self._pubsub.peers]:
+            router._pending_messages.pop(peer, None)
+        store = self._network.peerstore
+        if len(store.peer_data_map) > KEPT_MAX:
+            held = set(self._network.connections) | {self._network.get_peer_id()}
+            for peer in [p for p in store.peer_data_map if p not in held][
+                : len(store.peer_data_map) - KEPT_MAX
+            ]:
+                store.clear_peerdata(peer)

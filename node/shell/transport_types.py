@@ -1,0 +1,31 @@
+"""The values that cross the transport port. Refuses behaviour and any knowledge of libp2p."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """May these bytes be relayed? The answer of the gossip validator."""
+
+    ACCEPT = "accept"  # relay and hear
+    REJECT = "reject"  # can never become right: the forwarder is at fault
+    IGNORE = "ignore"  # nobody's fault; may be accepted when it comes again
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """One peer as this node sees it. ``banned`` is the reason of a ban in force, else empty.
+
+    ``mesh`` lists the topics in whose mesh the peer is; ``strikes`` is what it did wrong, forgiven with time.
+    """
+
+    id: str
+    address: str
+    direction: str
+    mesh: tuple[str, ...]
+    score: float
+    strikes: float
+    bytes_in: int
+    bytes_out: int
+    messages_in: int
+    banned: str
