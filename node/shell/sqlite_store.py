@@ -44,7 +44,7 @@ class SqliteStore:
         self._durable = durable
         self._ballast = path.with_suffix(".ballast")
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
             self._prepare()
             if not self._ballast.exists():
                 self._ballast.write_bytes(b"\0" * BALLAST_SIZE_BYTES)
@@ -76,10 +76,9 @@ class SqliteStore:
                 for change in changes:
                     self._apply(change)
                 self._db.execute("COMMIT")
-            except sqlite3.Error:
+            finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise StoreError(store_fault(error), f"{self.path}: {error}") from error
 

@@ -1,0 +1,74 @@
+"""The simulated network: who is linked to whom, how long bytes take, and what is lost.
+
+Refuses to know messages; every draw comes from the world's seeded chance.
+"""
+
+import random
+from dataclasses import dataclass
+
+from luminous.simulations.scenario import Link, Partition
+
+
+def random_links(count: int, degree: int, chance: random.Random) -> list[tuple[int, ...]]:
+    """A connected random graph of about ``degree`` neighbours a node: a ring, then random chords."""
+    links: list[set[int]] = [set() for _ in range(count)]
+    order = list(range(count))
+    chance.shuffle(order)
+    for place, node in enumerate(order):
+        other = order[(place + 1) % count]
+        if other != node:
+            links[node].add(other)
+            links[other].add(node)
+    for node in range(count):
+        tries = 0
+        while len(links[node]) < min(degree, count - 1) and tries < 10 * degree:
+            tries += 1
+            other = chance.randrange(count)
+            if other != node and len(links[other]) < 2 * degree:
+                links[node].add(other)
+                links[other].add(node)
+    return [tuple(sorted(neighbours)) for neighbours in links]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A partition with the nodes of its first side."""
+
+    partition: Partition
+    side: frozenset[int]
+
+
+class Network:
+    """Link physics between numbered nodes."""
+
+    def __init__(
+        self, count: int, link: Link, partitions: tuple[Partition, ...], chance: random.Random
+    ) -> None:
+        self.link = link
+        self.neighbours = random_links(count, link.degree, chance)
+        self._chance = chance
+        order = list(range(count))
+        chance.shuffle(order)
+        self.cuts = [Cut(item, frozenset(order[: round(item.share * count)])) for item in partitions]
+
+    def is_cut(self, source: int, target: int, at_ms: int) -> bool:
+        """True while a partition keeps bytes of ``source`` from ``target``."""
+        for cut in self.cuts:
+            part = cut.partition
+            if part.from_ms <= at_ms < part.until_ms and (source in cut.side) != (target in cut.side):
+                if not part.one_way or source in cut.side:
+                    return True
+        return False
+
+    def delay_ms(self) -> int:
+        """How long one delivery takes."""
+        link = self.link
+        extra_ms = link.delay_ms_mean - link.delay_ms_min
+        return link.delay_ms_min + (round(self._chance.expovariate(1 / extra_ms)) if extra_ms else 0)
+
+    def deliveries_ms(self, source: int, target: int, at_ms: int) -> list[int]:
+        """Delays of the copies that arrive: none when cut or lost, two when duplicated."""
+        if self.is_cut(source, target, at_ms) or self._chance.random() < self.link.loss:
+            return []
+        copies = 2 if self._chance.random() < self.link.duplicate else 1
+        return [self.delay_ms() for _ in range(copies)]
