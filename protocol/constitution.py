@@ -139,10 +139,13 @@ def check_proposal(
 def check_application(
     proposal: Proposal, at_ms: int, standing: Standing, table: Table = TABLE
 ) -> Refused | None:
-    """May a final decision take effect at ``at_ms`` (agreed time)? Judged afresh, whatever the count was."""
+    """May a final decision take effect at ``at_ms`` (agreed time)? Judged afresh, whatever the count was.
+
+    In a fleet its owner decides: only the rows' own predicates bind.
+    """
     for effect in proposal.effects:
-        refusal = _check_row(effect.key, effect.value, table, is_fleet=False)
-        if refusal is None:
+        refusal = _check_row(effect.key, effect.value, table, is_fleet=standing.is_fleet)
+        if refusal is None and not standing.is_fleet:
             if is_feature(effect.key) != (proposal.kind is ProposalKind.FEATURE):
                 return _no(f"proposal.{proposal.kind.name.lower()}", f"{effect.key} is another kind's")
             refusal = _check_change(effect.key, effect.value, proposal.threshold, standing, at_ms, table)
@@ -156,7 +159,7 @@ def check_value(key: str, value: int, *, is_fleet: bool = False, table: Table = 
     return _check_row(key, value, table, is_fleet=is_fleet)
 
 
-def check_override(key: str, value: int, table: Table = TABLE) -> Refused | None:
+def check_override(key: str, value: int, *, is_fleet: bool = False, table: Table = TABLE) -> Refused | None:
     """May an owner set this on the own machine, whatever the network decided?
 
     Yes for everything but the values that all must share to understand one another (opting out of those is
@@ -168,7 +171,7 @@ def check_override(key: str, value: int, table: Table = TABLE) -> Refused | None
     if row.get("opt_out") != "always":
         return _no(f"{key}.opt_out", "all members must use one value; opting out of it is not taking part")
     if key.startswith("learning."):
-        return _check_bounds(key, value, row, is_fleet=False)
+        return _check_bounds(key, value, row, is_fleet=is_fleet)
     high = int(FeatureState.ON) if is_feature(key) else UINT_MAX
     low = 1 if key == "health.interval_s" else 0
     return None if low <= value <= high else _no(key, f"{value} is not in {low}..{high}")

@@ -1,0 +1,1 @@
+"""Deciding together: this node's part in proposals, ballots and their closing."""

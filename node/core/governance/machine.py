@@ -1,0 +1,293 @@
+"""The deciding machine of a node: its proposals, its member's votes, its part in closing, its parameters.
+
+Refuses to sign while hearing (replay would sign again), to sign anything after its key was seen signing
+elsewhere, to vote for what the constitution forbids, and to call an outcome final without its
+closing's proof. Own envelopes must be heard like all others, in the same ``handle`` that signed them.
+"""
+
+from collections.abc import Mapping
+
+from luminous.node.core.governance.decision import Decision, Verification
+from luminous.node.core.governance.first import FirstClosing
+from luminous.node.core.governance.force import Force, fold
+from luminous.node.core.governance.lifecycle import Phase, Step, phase_after
+from luminous.node.core.governance.pool import Evidence, Held, Pool
+from luminous.node.core.governance.settled import Closing, Settled
+from luminous.node.core.instant import Instant
+from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
+from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Ballot, Choice, chain_of
+from luminous.protocol.codec import Value
+from luminous.protocol.constitution import Standing, check_override, check_proposal, check_value
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import AuthorId, ProposalId
+from luminous.protocol.kinds import Kind
+from luminous.protocol.limits import OPEN_PROPOSALS_PER_AUTHOR_MAX
+from luminous.protocol.parameters import CLOSING_GRACE_MS, PARAMETERS, is_feature
+from luminous.protocol.proposals import Effect, Proposal, ProposalKind, Threshold, check_shape
+from luminous.protocol.reasons import Reason, Refused
+from luminous.protocol.roll import Roll
+from luminous.protocol.tally import Verdict, count, decide
+
+CLOSING_KINDS = (Kind.CLOSE,)
+KINDS = (Kind.PROPOSAL, Kind.BALLOT, *CLOSING_KINDS)
+_OVERRIDE = "governance.override"
+
+
+class Governance:
+    """Registry object; see ``hear``, ``tick``, ``deadline`` and the commands.
+
+    ``law``: the genesis values of parameters, where they differ from the defaults. ``me``: None to watch.
+    """
+
+    def __init__(
+        self, me: AuthorId | None, roll: Roll, law: Mapping[str, int], *, is_fleet: bool = False
+    ) -> None:
+        values = {key: law.get(key, parameter.default) for key, parameter in PARAMETERS.items()}
+        self._genesis = Standing(values, {}, is_fleet)
+        self._me = me
+        self._roll = roll
+        self._pool = Pool(roll, is_fleet=is_fleet)
+        self._closing: Closing = FirstClosing(me, self._pool)
+        self._overrides: dict[str, int] = {}
+        self._pending: dict[ProposalId, Ballot] = {}
+        self._told: dict[ProposalId, Phase] | None = None
+        self._wall_ms = 0
+        self._is_stale = True
+        self._settled: tuple[Settled, ...] = ()
+        self._force = Force(self._genesis)
+
+    # Hearing and time
+
+    def hear(self, envelope: Admitted, at: Instant) -> tuple[Outcome, ...]:
+        """Record an envelope. Idempotent, independent of order, never signs."""
+        if envelope.kind is Kind.PROPOSAL:
+            changed = self._pool.hear_proposal(envelope) is not None
+        elif envelope.kind is Kind.BALLOT:
+            changed = self._pool.hear_ballot(envelope)
+            if (
+                envelope.author == self._me
+                and self._pending.get(envelope.payload.proposal) == envelope.payload
+            ):
+                del self._pending[envelope.payload.proposal]
+        else:
+            changed = self._closing.hear(envelope)
+        self._is_stale = self._is_stale or changed
+        return ()
+
+    def recall(self, name: str, body: Value) -> None:
+        """Take back an own Keep record after a restart."""
+        if name == _OVERRIDE and isinstance(body, list) and len(body) == 2:
+            key, value = body
+            if isinstance(key, str):
+                self._set_override(key, value if isinstance(value, int) else None)
+
+    def tick(self, at: Instant, *, synced: bool = True) -> tuple[Outcome, ...]:
+        """Sign what is due; tell what became final. ``synced``: enough peers were asked what they hold."""
+        outcomes: list[Outcome] = []
+        if not self.is_halted and not self._genesis.is_fleet:
+            outcomes += self._closing.tick(at, synced=synced, grace_ms=self._grace_ms())
+        self._refresh(at.wall_ms)
+        return (*outcomes, *self._tell(at.wall_ms))
+
+    def deadline(self) -> int | None:
+        """The wall clock (ms) of the next tick that matters; 0 if there is something to do at once."""
+        if self._is_stale:
+            return 0
+        moments = [self._closing.deadline_ms(self._grace_ms()), self._force.next_at_ms]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def is_halted(self) -> bool:
+        """True if this key was seen signing elsewhere: nothing more is signed until it is rotated."""
+        own = any(slot[0] == self._me for slot in self._pool.evidence)
+        return own or self._closing.is_double()
+
+    # Commands
+
+    def propose(self, proposal: Proposal, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Ask the roll. Refused with the rule's name if the constitution forbids it."""
+        refusal = self._may_sign() or check_shape(proposal)
+        if refusal is not None:
+            return refusal
+        self._refresh(at.wall_ms)
+        refusal = check_proposal(proposal, at.wall_ms, self._force.standing)
+        if refusal is not None:
+            return refusal
+        mine = [held for held in self._pool.proposals.values() if held.author == self._me]
+        if sum(held.proposal.closes_at_ms > at.wall_ms for held in mine) >= OPEN_PROPOSALS_PER_AUTHOR_MAX:
+            return Refused(Reason.TOO_MANY, "three of your proposals are open; wait until one closes")
+        return (Emit(Kind.PROPOSAL, proposal),)
+
+    def vote(self, proposal: ProposalId, choice: Choice, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Cast or change the own ballot, until the proposal closes by the own clock."""
+        held = self._pool.proposals.get(proposal)
+        if held is None:
+            return Refused(Reason.UNKNOWN_PROPOSAL, "this node holds no such proposal")
+        self._refresh(at.wall_ms)
+        refusal = self._may_sign() or self._pool.refusal(held)
+        if refusal is None and choice is Choice.YES:
+            refusal = check_proposal(held.proposal, held.issued_at_ms, self._force.standing)
+        if refusal is not None:
+            return refusal
+        if at.wall_ms > held.proposal.closes_at_ms:
+            return Refused(Reason.CLOSED, "voting on this proposal is over")
+        if proposal in self._pending:
+            return Refused(Reason.TOO_MANY, "the ballot before this one is not written down yet")
+        assert self._me is not None
+        head = chain_of(self._pool.casts_of(proposal, self._me)).head
+        if head is not None and head.choice is choice:
+            return Refused(Reason.NOTHING_NEW, f"your ballot says {choice.name.lower()} already")
+        sequence = 0 if head is None else head.sequence + 1
+        if sequence > BALLOT_SEQUENCE_MAX:
+            return Refused(Reason.TOO_MANY, "this ballot was changed too often")
+        ballot = Ballot(proposal, choice, sequence, b"" if head is None else head.id)
+        self._pending[proposal] = ballot
+        return (Emit(Kind.BALLOT, ballot),)
+
+    def set_parameter(self, key: str, value: int, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """In a fleet, one owner's machines: set a value for all of them, without a vote."""
+        if not self._genesis.is_fleet:
+            return Refused(
+                Reason.UNCONSTITUTIONAL, "threshold.simple: a community's values change by vote only"
+            )
+        refusal = self._may_sign() or check_value(key, value, is_fleet=True)
+        if refusal is not None:
+            return refusal
+        kind = ProposalKind.FEATURE if is_feature(key) else ProposalKind.PARAMETER
+        setting = Proposal(kind, f"{key} = {value}", "", (Effect(key, value),), Threshold.SIMPLE, at.wall_ms)
+        return (Emit(Kind.PROPOSAL, setting),)
+
+    def override(self, key: str, value: int | None) -> tuple[Outcome, ...] | Refused:
+        """Decide for this machine alone, whatever the network decided; None follows the network again."""
+        if value is not None:
+            refusal = check_override(key, value, is_fleet=self._genesis.is_fleet)
+            if refusal is not None:
+                return refusal
+        elif key not in PARAMETERS:
+            return Refused(Reason.UNCONSTITUTIONAL, f"{key}: no such parameter")
+        self._set_override(key, value)
+        return (Keep(_OVERRIDE, [key, value]),)
+
+    # Questions
+
+    def parameters(self, wall_ms: int | None = None) -> dict[str, int]:
+        """What this machine uses: own override, else the network's value, else the default."""
+        self._refresh(self._wall_ms if wall_ms is None else wall_ms)
+        return {**self._force.standing.values, **self._overrides}
+
+    def network_parameters(self, wall_ms: int | None = None) -> dict[str, int]:
+        """What the network decided, without the own overrides: for everything that all must share."""
+        self._refresh(self._wall_ms if wall_ms is None else wall_ms)
+        return dict(self._force.standing.values)
+
+    def overrides(self) -> dict[str, int]:
+        """The own choices."""
+        return dict(self._overrides)
+
+    def proposals(self) -> tuple[Decision, ...]:
+        """Every held proposal, by closing time."""
+        order = sorted(self._pool.proposals.values(), key=lambda held: (held.proposal.closes_at_ms, held.id))
+        return tuple(self._decision(held) for held in order)
+
+    def decision(self, proposal: ProposalId) -> Decision | Refused:
+        """One proposal and where it stands."""
+        held = self._pool.proposals.get(proposal)
+        if held is None:
+            return Refused(Reason.UNKNOWN_PROPOSAL, "this node holds no such proposal")
+        return self._decision(held)
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Proofs of equivocation, by author and record."""
+        return tuple(self._pool.evidence[slot] for slot in sorted(self._pool.evidence))
+
+    def verify(self) -> tuple[Verification, ...]:
+        """Every outcome recomputed from the records held here, explained."""
+        found = []
+        for decision in self.proposals():
+            holds, lines = self._closing.explain(decision.id)
+            words = (*lines, decision.words)
+            found.append(Verification(decision.id, decision.proposal.title, holds, words))
+        return tuple(found)
+
+    # Inside
+
+    def _may_sign(self) -> Refused | None:
+        if not self._roll.size:
+            return Refused(Reason.NO_ROLL, "this network has no members who could decide")
+        if self._me is None or self._me not in self._roll:
+            return Refused(Reason.NOT_A_MEMBER, "only members of the roll propose and vote")
+        if self.is_halted:
+            why = "this key has signed on another machine too; rotate it before it signs again"
+            return Refused(Reason.EQUIVOCATION, why)
+        return None
+
+    def _grace_ms(self) -> int:
+        return self._force.standing.values[CLOSING_GRACE_MS]
+
+    def _set_override(self, key: str, value: int | None) -> None:
+        if value is None:
+            self._overrides.pop(key, None)
+        elif key in PARAMETERS:
+            self._overrides[key] = value
+
+    def _refresh(self, wall_ms: int) -> None:
+        next_at_ms = self._force.next_at_ms
+        self._wall_ms = max(self._wall_ms, wall_ms)
+        if self._is_stale or (next_at_ms is not None and self._wall_ms >= next_at_ms):
+            self._settled = self._by_owner() if self._genesis.is_fleet else tuple(self._closing.settled())
+            self._force = fold(self._genesis, self._settled, self._pool.proposals, self._wall_ms)
+            self._is_stale = False
+
+    def _by_owner(self) -> tuple[Settled, ...]:
+        passed = decide(Threshold.SIMPLE, 1, 1, 0, 0)
+        legal = [held for held in self._pool.proposals.values() if held.refusal is None]
+        order = sorted(legal, key=lambda held: (held.issued_at_ms, held.id))
+        return tuple(Settled(held.id, passed, held.issued_at_ms, 0) for held in order)
+
+    def _tell(self, wall_ms: int) -> list[Outcome]:
+        """What became final since the last tick; at the first tick after a start everything is old."""
+        phases = {item.proposal: self._phase(item.proposal, wall_ms) for item in self._settled}
+        told, self._told = self._told, phases
+        if told is None:
+            return []
+        news: list[Outcome] = []
+        for identifier in sorted(phases):
+            if told.get(identifier) is not phases[identifier]:
+                decision = self._decision(self._pool.proposals[identifier])
+                facts: dict[str, Value] = {
+                    "proposal": identifier.hex(),
+                    "title": decision.proposal.title,
+                    "phase": decision.phase.value,
+                    "words": decision.words,
+                }
+                news.append(Tell("decision_final", facts))
+        return news
+
+    def _phase(self, identifier: ProposalId, wall_ms: int) -> Phase:
+        steps = self._force.steps.get(identifier)
+        held = self._pool.proposals[identifier]
+        if steps is not None:
+            return phase_after((Step.DEADLINE, *steps))
+        if wall_ms <= held.proposal.closes_at_ms:
+            return Phase.OPEN
+        is_lost = self._closing.is_unresolved(identifier, wall_ms)
+        return phase_after((Step.DEADLINE, Step.GIVE_UP) if is_lost else (Step.DEADLINE,))
+
+    def _decision(self, held: Held) -> Decision:
+        self._refresh(self._wall_ms)
+        final = next((item for item in self._settled if item.proposal == held.id), None)
+        casts = tuple(self._pool.casts(held.id))
+        tally = final.tally if final is not None else count(held.proposal, self._roll, casts)
+        own = None if self._me is None else chain_of(self._pool.casts_of(held.id, self._me)).head
+        is_passed = final is not None and tally.verdict is Verdict.PASSED
+        keys = [effect.key for effect in held.proposal.effects] if is_passed else []
+        return Decision(
+            held,
+            self._phase(held.id, self._wall_ms),
+            final is not None,
+            tally,
+            None if own is None else own.choice,
+            self._force.refusals.get(held.id) or self._pool.refusal(held),
+            self._force.starts_at_ms.get(held.id),
+            tuple(key for key in keys if key in self._overrides),
+        )
