@@ -5,7 +5,6 @@ replaced (docs/upstream.md has the reproductions). ``check`` names every one tha
 ``install`` refuses to run then. Refuses to guess: another version needs another look at each entry.
 """
 
-import contextlib
 import functools
 import hashlib
 import importlib
@@ -18,12 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import trio
-from libp2p.network.exceptions import SwarmException
 
-from luminous.node.shell import yamux_session
+from luminous.node.shell import connections, yamux_session
 from luminous.node.shell.frame_queue import FrameQueue
-from luminous.node.shell.guards import AddressGate, Offence, PeerLedger
-from luminous.node.shell.reach import address_group
 from luminous.node.shell.seen_ids import SeenIds
 
 LIBP2P_VERSION = "0.8.1"
@@ -178,7 +174,7 @@ def _replacements() -> dict[tuple[str, str], Any]:
         (_YAMUX, "YamuxStream.read"): yamux_session.stream_read,
         (_YAMUX, "YamuxStream.write"): yamux_session.stream_write,
         (_YAMUX, "YamuxStream._auto_tune_and_send_window_update"): yamux_session.give_credit,
-        (_SWARM, "Swarm._do_handle_inbound_connection"): _inbound_connection,
+        (_SWARM, "Swarm._do_handle_inbound_connection"): connections.inbound_connection,
         (_CONN, "SwarmConn._handle_muxed_stream"): contained(original_stream),
         (_CONN, "SwarmConn.start"): contained(original_start),
         ("libp2p.io.trio", "TrioTCPStream.read"): _buffered_read,
@@ -221,40 +217,6 @@ def _cached_record(original: Callable[[Any], tuple[bytes, bool]]) -> Callable[[A
         return held[1], False
 
     return cached
-
-
-async def _inbound_connection(swarm: Any, stream: Any, maddr: Any, failure_event: Any) -> None:
-    """Upgrade an inbound connection and hold its slot until it closes (the library: until it stops)."""
-    from libp2p.network.connection.raw_connection import RawConnection
-
-    gate = getattr(swarm, "address_gate", None)
-    group = ""
-    if gate is not None:
-        with contextlib.suppress(OSError):  # gone already: the upgrade fails on its own
-            group = address_group(stream.stream.socket.getpeername()[0])
-    if gate is not None and not gate.enter(group):
-        swarm.guard_counters["refused.address"] += 1
-        await stream.close()
-        return
-    raw = RawConnection(stream, False)
-    is_proven = False
-    try:
-        muxed = await swarm.upgrade_inbound_raw_conn(raw, maddr)
-        is_proven = True
-        if gate is not None:
-            gate.proven(group)
-        await muxed.event_closed.wait()
-    except Exception as error:  # noqa: BLE001 - a guard: any failed handshake is just a failed handshake
-        counters = getattr(swarm, "guard_counters", None)
-        if counters is not None:
-            counters[f"handshake.{type(error).__name__}"] += 1
-    finally:
-        if gate is not None:
-            if not is_proven:
-                gate.proven(group)
-            gate.leave(group)
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream.stream)
 
 
 async def _buffered_read(stream: Any, n: int | None = None) -> bytes:
@@ -300,81 +262,3 @@ async def _read_protocol_name(reader: Any) -> bytes:
     except UnicodeDecodeError as error:
         raise ParseError("protocol name is not text") from error
     return bytes(data[:-1])
-
-
-def admit_connections(network: Any, ledger: PeerLedger, is_welcome: Callable[[str], bool]) -> None:
-    """Let ``network`` keep only connections of welcome peers, and know the limits of this node."""
-    original = network.add_conn
-    limits = ledger.limits
-
-    async def add_conn(muxed_conn: Any, direction: str = "unknown") -> Any:
-        name = str(muxed_conn.peer_id)
-        if not is_welcome(name):
-            ledger.counters["refused.peer"] += 1
-            with trio.move_on_after(2.0):
-                await muxed_conn.close()
-            raise SwarmException(f"{name} is not welcome")
-        muxed_conn.streams_max = limits.streams_per_connection_max
-        muxed_conn.on_fault = functools.partial(_session_fault, ledger, name)
-        return await original(muxed_conn, direction)
-
-    network.add_conn = add_conn
-    network.address_gate = AddressGate(limits)
-
-
-def _session_fault(ledger: PeerLedger, name: str, what: str) -> None:
-    ledger.counters["session_faults"] += 1
-    offence = Offence.STREAMS if what == "too many streams" else Offence.WINDOW
-    ledger.strike(name, offence, trio.current_time(), what)
-
-
-class Notifee:
-    """Tells when the first connection of a peer opens and the last one closes."""
-
-    def __init__(self, joined: Callable[[str], None], left: Callable[[str], None]) -> None:
-        self._joined = joined
-        self._left = left
-        self._open: set[str] = set()
-
-    async def connected(self, network: Any, conn: Any) -> None:
-        name = str(conn.muxed_conn.peer_id)
-        if name not in self._open:
-            self._open.add(name)
-            self._joined(name)
-
-    async def disconnected(self, network: Any, conn: Any) -> None:
-        peer = conn.muxed_conn.peer_id
-        if not network.get_connections(peer) and str(peer) in self._open:
-            self._open.discard(str(peer))
-            self._left(str(peer))
-
-    async def opened_stream(self, network: Any, stream: Any) -> None:
-        """Not needed."""
-
-    async def closed_stream(self, network: Any, stream: Any) -> None:
-        """Not needed."""
-
-    async def listen(self, network: Any, multiaddr: Any) -> None:
-        """Not needed."""
-
-    async def listen_close(self, network: Any, multiaddr: Any) -> None:
-        """Not needed."""
-
-
-async def close_peer(network: Any, peer: Any) -> None:
-    """Close every connection of ``peer``; never raises."""
-    for conn in list(network.connections.get(peer, ())):
-        try:
-            with trio.move_on_after(5.0):
-                await conn.close()
-        except Exception as error:  # noqa: BLE001 - a guard: closing may not end the node
-            network.guard_counters[f"close.{type(error).__name__}"] += 1
-
-
-def remote_host(connection: Any) -> str:
-    """The remote IP address of a connection, or an empty string."""
-    try:
-        raw = connection.muxed_conn.secured_conn.conn.read_writer.read_write_closer
-        return str(raw.stream.stream.socket.getpeername()[0])
-    except (AttributeError, OSError, IndexError):
-        return ""

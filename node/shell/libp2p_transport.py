@@ -6,7 +6,6 @@ start on a library that the guards were not written for, on a port that is in us
 """
 
 import random
-import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -14,25 +13,16 @@ from typing import Any
 
 import psutil
 import trio
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
-from libp2p.crypto.x25519 import X25519PrivateKey
 from libp2p.custom_types import TProtocol
-from libp2p.network.config import ConnectionConfig
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
-from libp2p.pubsub.gossipsub import GossipSub
-from libp2p.pubsub.pubsub import Pubsub
-from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
-from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
-from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
-from luminous.node.shell import libp2p_patches, reach
+from luminous.node.shell import connections, libp2p_patches, reach
 from luminous.node.shell.gossip import Gossip, Received, Validate
 from luminous.node.shell.guards import Limits, PeerLedger
+from luminous.node.shell.libp2p_stack import HEARTBEAT_S, AddressInUse, Identity, Stack, build, check_listen
 from luminous.node.shell.mesh_care import MeshCare
 from luminous.node.shell.peer_book import PeerBook
 from luminous.node.shell.requests import Handler, Server, ask
@@ -40,25 +30,14 @@ from luminous.node.shell.seen_ids import SeenIds
 from luminous.node.shell.supervisor import supervise
 from luminous.node.shell.transport_types import PeerView
 
-MESHSUB = TProtocol("/meshsub/1.1.0")  # 1.2 sends a notice for each message: twice the frames (trap 17)
-DEGREE, DEGREE_LOW, DEGREE_HIGH = 6, 4, 12
-HEARTBEAT_S = 1  # the library's default is 120 (trap 4)
-PRUNE_BACK_OFF_S = 5  # 60 isolates nodes (trap 3)
-GOSSIP_WINDOW, GOSSIP_HISTORY = 5, 10
 DIAL_S_MAX = 10.0
 # Peers to stay connected to, beyond which only bootstrap addresses are dialled.
 PEERS_WANTED = 8
 CARE_INTERVAL_S = 1.0
 # Messages published while the service tree restarts. What does not fit is offered again by sync.
 HELD_MESSAGES_MAX = 1024
-HANDSHAKE_S_MAX = 5.0
-NEGOTIATION_S_MAX = 5.0
 
 PeerCallback = Callable[[str], None]
-
-
-class AddressInUse(OSError):
-    """No listen address could be opened; the text names them."""
 
 
 class LibP2PTransport:
@@ -85,10 +64,8 @@ class LibP2PTransport:
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         """``transport_seed``: 32 bytes, the peer id's Ed25519 key; ``noise_seed``: 32 bytes, X25519."""
-        assert len(transport_seed) == 32 and len(noise_seed) == 32
-        self._keys = create_new_key_pair(transport_seed)
-        self._noise_key = X25519PrivateKey.from_bytes(noise_seed)
-        self._id = ID.from_pubkey(self._keys.public_key)
+        self._identity = Identity(transport_seed, noise_seed)
+        self._id = self._identity.peer_id
         self._listen = listen
         self._announce = announce
         self._topics = topics
@@ -106,9 +83,8 @@ class LibP2PTransport:
         self._plan = reach.DialPlan(bootstrap, random.Random(), 0.0)
         self._held: list[tuple[str, bytes]] = []
         self._counter = 0
-        self._host: Any = None
+        self._stack: Stack | None = None
         self._gossip: Gossip | None = None
-        self._care: MeshCare | None = None
         self._nursery: trio.Nursery | None = None
         self._has_started = False
 
@@ -133,14 +109,14 @@ class LibP2PTransport:
         """Where others can dial this peer, with the peer id; empty while it does not listen."""
         if self._announce:
             found = list(self._announce)
-        elif self._host is None:
+        elif self._stack is None:
             found = []
         else:
             interfaces = [a.address for group in psutil.net_if_addrs().values() for a in group]
             interfaces = [a for a in interfaces if reach.is_ip(a)]
             found = [
                 address
-                for bound in self._host.get_transport_addrs()
+                for bound in self._stack.host.get_transport_addrs()
                 for address in reach.expanded(str(bound), interfaces)
             ]
         suffix = f"/p2p/{self._id}"
@@ -148,7 +124,7 @@ class LibP2PTransport:
 
     async def connect(self, address: str) -> bool:
         """Dial ``address`` (a multiaddr with /p2p/) now; True if connected."""
-        host = self._host
+        host = None if self._stack is None else self._stack.host
         peer = reach.peer_of(address)
         if host is None or not peer or peer == self.peer_id() or not self._is_welcome(peer):
             return False
@@ -168,12 +144,11 @@ class LibP2PTransport:
     def peers(self) -> tuple[PeerView, ...]:
         """Connected peers and peers under a ban, by id."""
         now_s = self._now_s()
-        connections = {} if self._host is None else self._host.get_network().connections
+        opened = {} if self._stack is None else self._stack.network.connections
         views = {}
-        for peer, open_connections in list(connections.items()):
-            if open_connections:
-                connection = open_connections[0]
-                views[str(peer)] = self._view(peer, connection, now_s)
+        for peer, of_peer in list(opened.items()):
+            if of_peer:
+                views[str(peer)] = self._view(peer, of_peer[0], now_s)
         for peer, reason, _ in self.ledger.bans(now_s):
             account = self.ledger.account(peer)
             views.setdefault(
@@ -206,7 +181,7 @@ class LibP2PTransport:
 
     async def request(self, peer: str, protocol: str, data: bytes, timeout_s: float) -> bytes | None:
         """Ask a connected peer; None if it does not answer properly in time."""
-        host = self._host
+        host = None if self._stack is None else self._stack.host
         if host is None or not self._is_welcome(peer):
             return None
         try:
@@ -225,7 +200,7 @@ class LibP2PTransport:
 
     def mesh_sizes(self) -> dict[str, int]:
         """Peers in the mesh of each topic."""
-        mesh = {} if self._care is None else self._care.router.mesh
+        mesh = {} if self._stack is None else self._stack.router.mesh
         return {topic: len(mesh.get(topic, ())) for topic in self._topics}
 
     def ban(self, peer: str, reason: str, duration_s: float | None = None) -> None:
@@ -236,106 +211,53 @@ class LibP2PTransport:
     # One life of the service tree --------------------------------------------------------------------
 
     async def _live(self, task_status: Any) -> None:
-        host, pubsub, router = self._build()
-        network = host.get_network()
+        check_listen(self._listen)
+        stack = build(self._identity, self._topics, self.ledger.limits, self._announce, self._heartbeat_s)
+        stack.network.guard_counters = self.ledger.counters
+        connections.admit(stack.network, self.ledger, self._is_welcome)
+        stack.network.register_notifee(connections.Notifee(self._joined, self._left))
+        # Sequence numbers go on where the last life stopped, also after a restart of the process (trap 6).
+        self._counter = stack.pubsub.counter = max(self._counter + 1, time.time_ns())
+        gossip = Gossip(
+            stack.pubsub,
+            stack.router,
+            self.ledger,
+            self._seen,
+            self._topics,
+            self._validate,
+            self._received,
+            self._drop,
+        )
+        server = Server(self.ledger, self._drop)
+        for protocol, handler in self._serve.items():
+            stack.host.set_stream_handler(TProtocol(protocol), server.stream_handler(handler))
         try:
-            async with AsyncExitStack() as stack:
-                await stack.enter_async_context(host.run([Multiaddr(a) for a in self._checked_listen()]))
-                if self._listen and not host.get_transport_addrs():
+            async with AsyncExitStack() as running:
+                listen = [Multiaddr(address) for address in self._listen]
+                await running.enter_async_context(stack.host.run(listen))
+                if self._listen and not stack.host.get_transport_addrs():
                     raise AddressInUse(f"cannot listen on {', '.join(self._listen)}")
-                await stack.enter_async_context(background_trio_service(pubsub))
-                await stack.enter_async_context(background_trio_service(router))
-                await pubsub.wait_until_ready()
+                await running.enter_async_context(background_trio_service(stack.pubsub))
+                await running.enter_async_context(background_trio_service(stack.router))
+                await stack.pubsub.wait_until_ready()
                 for topic in self._topics:
-                    await pubsub.subscribe(topic)
-                await self._serve_life(host, network, pubsub, router, task_status)
+                    await stack.pubsub.subscribe(topic)
+                await self._care_for(stack, gossip, task_status)
         finally:
-            self._host = self._gossip = self._care = self._nursery = None
+            self._stack = self._gossip = self._nursery = None
 
-    async def _serve_life(self, host: Any, network: Any, pubsub: Any, router: Any, task_status: Any) -> None:
+    async def _care_for(self, stack: Stack, gossip: Gossip, task_status: Any) -> None:
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self._host = host
-            self._care = MeshCare(network, pubsub, router, self.ledger, self._is_welcome, self._drop)
+            self._nursery, self._stack, self._gossip = nursery, stack, gossip
             held, self._held = self._held, []
             for topic, data in held:
-                self._gossip_of(pubsub).publish(topic, data)
-            nursery.start_soon(self._care.run, CARE_INTERVAL_S)
+                gossip.publish(topic, data)
+            care = MeshCare(stack, self.ledger, self._is_welcome, self._drop)
+            nursery.start_soon(care.run, CARE_INTERVAL_S)
             nursery.start_soon(self._dial_due)
             if not self._has_started:
                 self._has_started = True
                 task_status.started()
-
-    def _gossip_of(self, pubsub: Any) -> Gossip:
-        assert self._gossip is not None, pubsub
-        return self._gossip
-
-    def _build(self) -> tuple[Any, Any, Any]:
-        limits = self.ledger.limits
-        noise = NoiseTransport(self._keys, noise_privkey=self._noise_key)
-        announced = [Multiaddr(a) for a in self._announce] or None
-        host = new_host(
-            key_pair=self._keys,
-            sec_opt={NOISE_ID: noise},  # else plain text is offered too
-            muxer_opt={TProtocol(YAMUX_ID): Yamux},
-            announce_addrs=announced,
-            connection_config=ConnectionConfig(
-                min_connections=0,
-                low_watermark=0,  # the library's own dialling stays off (trap 10)
-                high_watermark=limits.connections_max,
-                max_connections=limits.connections_max,
-                inbound_upgrade_timeout=HANDSHAKE_S_MAX,
-                inbound_stream_protocol_negotiation_timeout=NEGOTIATION_S_MAX,
-            ),
-        )
-        network: Any = host.get_network()
-        network.set_resource_manager(None)  # own limits; the library's deny by memory pressure
-        network.guard_counters = self.ledger.counters
-        libp2p_patches.admit_connections(network, self.ledger, self._is_welcome)
-        network.register_notifee(libp2p_patches.Notifee(self._on_joined, self._on_left))
-        router = GossipSub(
-            [MESHSUB],
-            degree=DEGREE,
-            degree_low=DEGREE_LOW,
-            degree_high=DEGREE_HIGH,
-            heartbeat_interval=self._heartbeat_s,  # type: ignore[arg-type]
-            heartbeat_initial_delay=0.1,
-            gossip_window=GOSSIP_WINDOW,
-            gossip_history=GOSSIP_HISTORY,
-            prune_back_off=PRUNE_BACK_OFF_S,
-            unsubscribe_back_off=2,
-            do_px=False,
-            adaptive_gossip_enabled=False,
-            spam_protection_enabled=False,
-            eclipse_protection_enabled=False,
-        )
-        router.max_ihave_messages_per_second = router.max_iwant_requests_per_second = 100.0
-        pubsub = Pubsub(host, router, strict_signing=True, allowed_topics=frozenset(self._topics))
-        # Sequence numbers go on where the last life stopped, also after a restart of the process (trap 6).
-        self._counter = max(self._counter + 1, time.time_ns())
-        pubsub.counter = self._counter
-        self._gossip = Gossip(
-            pubsub, router, self.ledger, self._seen, self._topics, self._validate, self._received, self._drop
-        )
-        server = Server(self.ledger, self._drop)
-        for protocol, handler in self._serve.items():
-            host.set_stream_handler(TProtocol(protocol), server.stream_handler(handler))
-        return host, pubsub, router
-
-    def _checked_listen(self) -> tuple[str, ...]:
-        # The library shares ports between processes (SO_REUSEPORT): two nodes on one port would each get
-        # half of the connections. A plain bind finds the other one.
-        for address in self._listen:
-            host, port = reach.host_of(address), reach.port_of(address)
-            if port:
-                family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                with socket.socket(family, socket.SOCK_STREAM) as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    try:
-                        probe.bind((host, port))
-                    except OSError as error:
-                        raise AddressInUse(f"cannot listen on {address}: {error.strerror}") from error
-        return self._listen
 
     def _fell(self, error: BaseException) -> None:
         self.ledger.counters["restarts"] += 1
@@ -343,9 +265,8 @@ class LibP2PTransport:
 
     async def _dial_due(self) -> None:
         jitter = random.Random()
-        while True:
-            network = self._host.get_network()
-            connected = [str(peer) for peer in network.connections]
+        while self._stack is not None:
+            connected = [str(peer) for peer in self._stack.network.connections]
             due = self._plan.due(connected, self._peers_wanted, trio.current_time())
             for address in due[:16]:
                 if reach.peer_of(address) in connected or not self._is_welcome(reach.peer_of(address)):
@@ -366,23 +287,16 @@ class LibP2PTransport:
 
     def _drop(self, peer: Any) -> None:
         """Close the connections of ``peer``, in the background."""
-        if self._nursery is not None and self._host is not None:
-            self._nursery.start_soon(libp2p_patches.close_peer, self._host.get_network(), peer)
-
-    def _on_joined(self, peer: str) -> None:
-        self._joined(peer)
-
-    def _on_left(self, peer: str) -> None:
-        self._left(peer)
+        if self._nursery is not None and self._stack is not None:
+            self._nursery.start_soon(connections.close_peer, self._stack.network, peer)
 
     def _view(self, peer: Any, connection: Any, now_s: float) -> PeerView:
         name = str(peer)
         account = self.ledger.account(name)
-        mesh = {} if self._care is None else self._care.router.mesh
-        remote = libp2p_patches.remote_host(connection)
+        mesh = {} if self._stack is None else self._stack.router.mesh
         return PeerView(
             id=name,
-            address=remote,
+            address=connections.remote_host(connection),
             direction=str(connection.direction.name).lower(),
             mesh=tuple(topic for topic in self._topics if peer in mesh.get(topic, ())),
             score=self.ledger.score(name, now_s),

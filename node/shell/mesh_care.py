@@ -9,8 +9,9 @@ from typing import Any
 
 import trio
 
-from luminous.node.shell import libp2p_patches, reach
+from luminous.node.shell import connections, reach
 from luminous.node.shell.guards import PeerLedger
+from luminous.node.shell.libp2p_stack import Stack
 
 # A connection that never asked for a topic of ours may stay this long while slots are scarce.
 IDLE_S_MAX = 60.0
@@ -25,16 +26,14 @@ class MeshCare:
 
     def __init__(
         self,
-        network: Any,
-        pubsub: Any,
-        router: Any,
+        stack: Stack,
         ledger: PeerLedger,
         is_welcome: Callable[[str], bool],
         drop: Callable[[Any], None],
     ) -> None:
-        self._network = network
-        self._pubsub = pubsub
-        self.router = router
+        self._network = stack.network
+        self._pubsub = stack.pubsub
+        self._router = stack.router
         self._ledger = ledger
         self._is_welcome = is_welcome
         self._drop = drop
@@ -57,13 +56,13 @@ class MeshCare:
 
     def close_idle(self) -> None:
         """While slots are scarce, close the oldest inbound connections that take part in nothing."""
-        connections = self._network.connections
+        opened = self._network.connections
         crowded = int(self._ledger.limits.connections_max * CROWDED_SHARE)
-        if len(connections) <= crowded:
+        if len(opened) <= crowded:
             return
         taking_part = {peer for peers in self._pubsub.peer_topics.values() for peer in peers}
         now_s = time.time()
-        for peer, open_connections in list(connections.items()):
+        for peer, open_connections in list(opened.items()):
             if peer in taking_part or not open_connections:
                 continue
             if now_s - open_connections[0]._created_at > IDLE_S_MAX:
@@ -77,10 +76,10 @@ class MeshCare:
         subnets: dict[Any, str] = {}
         for peer, open_connections in self._network.connections.items():
             if open_connections:
-                host = libp2p_patches.remote_host(open_connections[0])
+                host = connections.remote_host(open_connections[0])
                 subnets[peer] = reach.subnet(host, is_loopback_counted=is_counted)
         by_name = {str(peer): peer for peer in subnets}
-        for topic, members in list(self.router.mesh.items()):
+        for topic, members in list(self._router.mesh.items()):
             mesh = {str(peer): subnets.get(peer, "") for peer in members}
             others = {
                 str(peer): subnets[peer]
@@ -89,15 +88,15 @@ class MeshCare:
             }
             for out, into in reach.overcrowded(mesh, others, limit):
                 self._ledger.counters["mesh.diversified"] += 1
-                self.router._add_back_off(by_name[out], topic, False)
+                self._router._add_back_off(by_name[out], topic, False)
                 members.discard(by_name[out])
-                await self.router.emit_prune(topic, by_name[out], False, False)
+                await self._router.emit_prune(topic, by_name[out], False, False)
                 members.add(by_name[into])
-                await self.router.emit_graft(topic, by_name[into])
+                await self._router.emit_graft(topic, by_name[into])
 
     def trim(self) -> None:
         """Cut what grows without end inside the library (trap 13)."""
-        router = self.router
+        router = self._router
         for kept in router.recent_message_deliveries.values():
             del kept[:-KEPT_MAX]
         router.equivocation_detection.clear()
