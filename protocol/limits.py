@@ -37,3 +37,21 @@ ENVELOPES_PER_AUTHOR_MAX = 4096
 # Addresses in a card.
 ADDRESSES_PER_CARD_MAX = 8
 ADDRESS_SIZE_BYTES_MAX = 256
+# One reconciliation message. Stops a partner from making us build or read large frames.
+RECONCILIATION_FRAME_SIZE_BYTES_MAX = 64 * 1024
+# Ranges in one reconciliation message. Stops floods of empty ranges, each of which costs a search.
+RECONCILIATION_RANGES_MAX = 8192
+# Messages we send in one dialogue. Stops partners that never agree.
+RECONCILIATION_ROUNDS_MAX = 32
+# Ids a partner may claim to have for us in one dialogue. Stops invented ids from filling memory.
+RECONCILIATION_NEED_MAX = 16_384
+# Ids in one fetch or offer. Stops one request from asking for everything.
+SYNC_IDS_MAX = 256
+# One response of the sync protocol. Stops amplification: a fetch of 8 KB never costs more than this.
+SYNC_RESPONSE_SIZE_BYTES_MAX = 512 * 1024
+# Bytes both ways in one sync dialogue. Stops partners that feed us without end.
+SYNC_DIALOGUE_SIZE_BYTES_MAX = 8 * 1024 * 1024
+# Bytes served to one peer a minute. Stops peers that download us in a loop.
+SYNC_SERVED_BYTES_PER_MINUTE_MAX = 16 * 1024 * 1024
+# Peers the sync machine remembers. Stops identities from filling memory.
+SYNC_PEERS_MAX = 256
