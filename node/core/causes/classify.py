@@ -1,0 +1,130 @@
+"""From a cleaned text to classes with confidences: rules first, then neighbours, then nothing.
+
+Refuses to guess: below the abstention threshold the answer is "I do not know this one".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from luminous.node.core.causes.catalogue import Catalogue, Rule
+from luminous.node.core.causes.neighbours import Corpus
+from luminous.node.core.causes.text import FailureText
+
+# Below this the answer abstains: on the tuning rows nothing under it was right more often than not.
+ABSTAIN_BELOW = 0.30
+CANDIDATES_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A class that may be the cause; ``confidence`` in 0..1; ``why`` for the reader."""
+
+    class_id: str
+    confidence: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that holds, what its named groups caught, and where."""
+
+    rule: Rule
+    facts: Mapping[str, str]
+    position: int
+
+
+def find_hits(catalogue: Catalogue, failure: FailureText) -> tuple[Hit, ...]:
+    """Every rule that holds, best first: by rank, then belief, then the later position."""
+    views = {
+        "said": failure.said,
+        "outside": failure.outside,
+        "trace": failure.trace,
+        "excerpt": failure.excerpt,
+        "all": "\n".join(line.text for line in failure.lines),
+    }
+    lowered = {name: text.lower() for name, text in views.items()}
+    hits = []
+    for rule in catalogue.rules:
+        lower = lowered[rule.view]
+        if not all(needle in lower for needle in rule.has):
+            continue
+        if not rule.pattern:
+            hits.append(Hit(rule, {}, lower.find(rule.has[0])))
+            continue
+        match = rule.compile().search(views[rule.view])
+        if match:
+            facts = {k: v.strip() for k, v in match.groupdict().items() if v and v.strip()}
+            hits.append(Hit(rule, facts, match.start()))
+    return tuple(sorted(hits, key=lambda hit: (-hit.rule.rank, -hit.rule.belief, -hit.position)))
+
+
+def weigh(hits: tuple[Hit, ...]) -> tuple[Candidate, ...]:
+    """One candidate a class. The best hit keeps its belief, less when a close rival of another class holds."""
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.rule.class_id, hit)
+    ordered = sorted(best.values(), key=lambda hit: (-hit.rule.rank, -hit.rule.belief))
+    if not ordered:
+        return ()
+    top = ordered[0]
+    left = 1.0
+    candidates = []
+    for place, hit in enumerate(ordered[:CANDIDATES_MAX]):
+        confidence = hit.rule.belief
+        if place == 0:
+            rivals = [h for h in ordered[1:] if top.rule.rank - h.rule.rank <= 4 and h.rule.belief >= 0.6]
+            confidence *= 0.80 if rivals else 1.0
+        else:
+            confidence = min(hit.rule.belief * left, left * 0.9)
+        left = max(0.0, left - confidence)
+        candidates.append(Candidate(hit.rule.class_id, round(confidence, 4), _why(hit.rule)))
+    return tuple(candidates)
+
+
+def classify(catalogue: Catalogue, corpus: Corpus | None, failure: FailureText) -> tuple[Candidate, ...]:
+    """Candidates, best first; empty when nothing is known. The caller abstains below ``ABSTAIN_BELOW``."""
+    hits = find_hits(catalogue, failure)
+    candidates = weigh(hits)
+    if corpus is None or (candidates and candidates[0].confidence >= 0.8):
+        return candidates
+    return _with_neighbours(candidates, corpus, failure)
+
+
+def _with_neighbours(
+    candidates: tuple[Candidate, ...], corpus: Corpus, failure: FailureText
+) -> tuple[Candidate, ...]:
+    """Add what similar known texts say; they raise a weak candidate and never a confident one."""
+    near = corpus.nearest(failure, count=CANDIDATES_MAX)
+    merged = {candidate.class_id: candidate for candidate in candidates}
+    for class_id, similarity in near:
+        confidence = neighbour_confidence(similarity)
+        if confidence < 0.05:
+            continue
+        known = merged.get(class_id)
+        if known is None:
+            room = 1.0 - sum(c.confidence for c in candidates)
+            limit = max(0.0, room) if candidates else 1.0
+            merged[class_id] = Candidate(
+                class_id, round(min(confidence, limit), 4), f"{round(similarity * 100)} % like a known case"
+            )
+        else:
+            raised = 1.0 - (1.0 - known.confidence) * (1.0 - 0.4 * confidence)
+            merged[class_id] = replace(known, confidence=round(min(0.95, raised), 4))
+    ordered = sorted(merged.values(), key=lambda c: (-c.confidence, c.class_id))
+    return tuple(c for c in ordered if c.confidence > 0.0)[:CANDIDATES_MAX]
+
+
+def neighbour_confidence(similarity: float) -> float:
+    """How often the class of the nearest known text is right at this similarity (measured, kept low)."""
+    steps = ((0.30, 0.0), (0.40, 0.15), (0.50, 0.35), (0.65, 0.6), (0.80, 0.78), (1.01, 0.85))
+    before = (0.0, 0.0)
+    for step in steps:
+        if similarity <= step[0]:
+            span = step[0] - before[0]
+            return before[1] + (step[1] - before[1]) * (similarity - before[0]) / span
+        before = step
+    return 0.85
+
+
+def _why(rule: Rule) -> str:
+    return "the text says “" + " … ".join(rule.has[:2]) + "”"
