@@ -35,6 +35,8 @@ class Reason(StrEnum):
     MUTE = "mute"  # the journal cannot be written: nothing is signed
     NO_BUDGET = "no_budget"  # the privacy ledger refuses
     NOT_USEFUL = "not_useful"  # predicted too noisy to help: budget kept
+    TOO_FEW = "too_few"  # fewer contributors than the law demands
+    CLOCK = "clock"  # this machine's clock cannot be trusted for a privacy period
     NOTHING_NEW = "nothing_new"  # there is nothing to release
 
 

@@ -1,0 +1,84 @@
+"""The deltas heard, by window and author, until their window retires.
+
+Refuses unbounded memory: at most two deltas of an author and window (two prove equivocation; a third adds
+nothing), a roll's worth of authors, and only windows near this machine's own.
+"""
+
+from luminous.protocol.aggregation import Aggregate, aggregate, select
+from luminous.protocol.deltas import WINDOWS_HELD, LearningLaw
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import AuthorId, NetworkId
+from luminous.protocol.layout import Layout
+from luminous.protocol.limits import ROLL_MAX
+from luminous.protocol.reasons import Refused
+
+DELTAS_PER_AUTHOR_MAX = 2
+
+
+class Pool:
+    """Held deltas and the aggregates they give, computed when asked and remembered until one arrives."""
+
+    def __init__(self, network: NetworkId, law: LearningLaw, layout: Layout) -> None:
+        self._network, self._law, self._layout = network, law, layout
+        self._windows: dict[int, dict[AuthorId, dict[bytes, Admitted]]] = {}
+        self._aggregates: dict[int, Aggregate | Refused] = {}
+        self._eligible: frozenset[AuthorId] | None = frozenset()
+
+    def set_eligible(self, eligible: frozenset[AuthorId] | None) -> None:
+        """Whose deltas count; None: anyone's."""
+        if eligible != self._eligible:
+            self._eligible = eligible
+            self._aggregates.clear()
+
+    @property
+    def eligible(self) -> frozenset[AuthorId] | None:
+        """Whose deltas count."""
+        return self._eligible
+
+    def add(self, envelope: Admitted, current: int) -> bool:
+        """Hold a delta. False if it changes nothing or is of a window too old or too far ahead."""
+        window = envelope.payload.window
+        if not current - WINDOWS_HELD <= window <= current + 1:
+            return False
+        authors = self._windows.setdefault(window, {})
+        held = authors.setdefault(envelope.author, {})
+        if envelope.id in held or len(held) >= DELTAS_PER_AUTHOR_MAX or len(authors) > ROLL_MAX:
+            return False
+        held[envelope.id] = envelope
+        self._aggregates.pop(window, None)
+        return True
+
+    def retire(self, current: int) -> None:
+        """Let go of windows that are over."""
+        for window in [w for w in self._windows if not current - WINDOWS_HELD <= w <= current + 1]:
+            del self._windows[window]
+            self._aggregates.pop(window, None)
+
+    def windows(self) -> tuple[int, ...]:
+        """Windows with deltas, newest first."""
+        return tuple(sorted(self._windows, reverse=True))
+
+    def count(self, window: int) -> int:
+        """Authors whose deltas of ``window`` count."""
+        return len(self._select(window))
+
+    def find(self, window: int, author: AuthorId) -> Admitted | None:
+        """The delta of one author, if there is exactly one."""
+        held = list(self._windows.get(window, {}).get(author, {}).values())
+        return held[0] if len(held) == 1 else None
+
+    def equivocators(self, window: int) -> tuple[AuthorId, ...]:
+        """Authors of two different deltas."""
+        return tuple(sorted(a for a, held in self._windows.get(window, {}).items() if len(held) > 1))
+
+    def compute_aggregate(self, window: int) -> Aggregate | Refused:
+        """What the held deltas of ``window`` say together."""
+        found = self._aggregates.get(window)
+        if found is None:
+            found = aggregate(self._select(window), window, self._law, self._network)
+            self._aggregates[window] = found
+        return found
+
+    def _select(self, window: int) -> tuple[Admitted, ...]:
+        held = (e for both in self._windows.get(window, {}).values() for e in both.values())
+        return select(held, window, self._law, self._layout.id, self._eligible)

@@ -1,0 +1,51 @@
+"""The own records of learning: their names, and values to and from what is kept.
+
+Refuses to send: these stay in the journal (consent, charges) or the state store (the rest).
+"""
+
+from typing import Any
+
+from luminous.node.core.learning.adoption import Adopted
+from luminous.node.core.learning.statistics import Trial
+from luminous.protocol.codec import Value
+
+CHARGE = "learning.charge"  # the charge of an Emit, recalled with its envelope
+CONSENT = "learning.consent"
+JOURNAL_LOST = "learning.journal_lost"
+TRIAL = "learning.trial"
+ADOPTED = "learning.adopted"
+ROLLED_BACK = "learning.rolled_back"
+FORGOTTEN = "learning.forgotten"
+
+
+def pack_trial(trial: Trial, wall_ms: int) -> Value:
+    """One verified outcome as a map."""
+    error_class, fix = trial.pair
+    return {"class": error_class, "fix": fix, "success": trial.is_success, "wall_ms": wall_ms}
+
+
+def parse_trial(body: Any) -> Trial:
+    """The outcome of a kept map."""
+    return Trial((str(body["class"]), str(body["fix"])), bool(body["success"]))
+
+
+def pack_adopted(adopted: Adopted) -> Value:
+    """An adopted aggregate as a map."""
+    return {
+        "window": adopted.window,
+        "digest": adopted.mark,
+        "step_milli": adopted.step_milli,
+        "contributors": adopted.contributors,
+        "estimates": [[successes, trials] for successes, trials in adopted.estimates],
+    }
+
+
+def parse_adopted(body: Any) -> Adopted:
+    """The adopted aggregate of a kept map."""
+    return Adopted(
+        window=int(body["window"]),
+        mark=bytes(body["digest"]),
+        step_milli=int(body["step_milli"]),
+        contributors=int(body["contributors"]),
+        estimates=tuple((int(successes), int(trials)) for successes, trials in body["estimates"]),
+    )
