@@ -72,9 +72,11 @@ def judge(
     the step is at most a half, and only members' aggregates are looked at."""
     if len(trials) >= OWN_TRIALS_MIN:
         cut = len(trials) - len(trials) // HELD_OUT_DENOMINATOR
-        own, held_out, steps = count(trials[:cut]), trials[cut:], STEPS_MILLI
+        own, held_out = count(trials[:cut]), trials[cut:]
+        steps: tuple[int, ...] = STEPS_MILLI
     elif is_of_members:
-        own, held_out, steps = count(trials), prior.evaluation, STEPS_MILLI[1:]
+        own, held_out = count(trials), prior.evaluation
+        steps = STEPS_MILLI[1:]
     else:
         return 0
 

@@ -4,6 +4,7 @@ Refuses to show or use what fewer authors said than the law demands.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from luminous.crypto.entropy import Entropy
 from luminous.node.core.instant import Instant
@@ -21,6 +22,7 @@ from luminous.node.core.learning.records import (
     ROLLED_BACK,
     TRIAL,
     pack_adopted,
+    pack_facts,
     pack_trial,
     parse_adopted,
     parse_trial,
@@ -91,7 +93,7 @@ class Learning:
             return ()
         facts: dict[str, Value] = {"window": dropped.window, "contributors": dropped.contributors}
         return (
-            Keep(ROLLED_BACK, {"window": dropped.window}, durable=False),
+            Keep(ROLLED_BACK, pack_facts(window=dropped.window), durable=False),
             Tell("learning.rolled_back", facts),
         )
 
@@ -100,17 +102,17 @@ class Learning:
         if level == Level.ENCRYPTED:
             return Refused(Reason.NO_ROLL, "ENCRYPTED needs a roll and cohorts: not yet")
         self.releases.consent(level, at.wall_ms)
-        return (Keep(CONSENT, {"level": int(level), "wall_ms": at.wall_ms}),)
+        return (Keep(CONSENT, pack_facts(level=level.value, wall_ms=at.wall_ms)),)
 
     def revoke(self, at: Instant) -> tuple[Outcome, ...]:
         """The user withdraws consent: nothing leaves from now on. What was sent cannot be called back."""
         self.releases.consent(Level.LOCAL_ONLY, at.wall_ms)
-        return (Keep(CONSENT, {"level": int(Level.LOCAL_ONLY), "wall_ms": at.wall_ms}),)
+        return (Keep(CONSENT, pack_facts(level=Level.LOCAL_ONLY.value, wall_ms=at.wall_ms)),)
 
     def forget(self, at: Instant) -> tuple[Outcome, ...]:
         """Delete counts, trials and adopted beliefs. Charges stay: they hold no content."""
         self._forget()
-        return (Keep(FORGOTTEN, {"wall_ms": at.wall_ms}, durable=False),)
+        return (Keep(FORGOTTEN, pack_facts(wall_ms=at.wall_ms), durable=False),)
 
     def _forget(self) -> None:
         self.statistics.forget()
@@ -132,17 +134,18 @@ class Learning:
             self._judge_at_ms = at.wall_ms + min(self._law.window_ms // 100, SETTLE_MS_MAX)
         return ()
 
-    def recall(self, name: str, body: Value) -> None:
+    def recall(self, name: str, body: Any) -> None:
         """Replay one own record, in the order they were kept; draws no chance and has no outcome."""
         if name == CHARGE:
             charge = parse_charge(body)
             assert charge is not None, "a charge that cannot be read: report the journal as lost instead"
             self.releases.ledger.add(charge)
-        elif name == JOURNAL_LOST and isinstance(body, dict):
-            wall_ms = body["wall_ms"]  # type: ignore[call-overload]
-            self.releases.ledger.spend_period(compute_window(wall_ms, self._law), wall_ms)
-        elif name == CONSENT and isinstance(body, dict):
-            self.releases.consent(Level(body["level"]), body["wall_ms"])  # type: ignore[call-overload]
+        elif name == JOURNAL_LOST:
+            wall_ms = body["wall_ms"]
+            # Only windows that have ended can have been released.
+            self.releases.ledger.spend_period(compute_window(wall_ms, self._law) - 1, wall_ms)
+        elif name == CONSENT:
+            self.releases.consent(Level(body["level"]), body["wall_ms"])
         elif name == TRIAL:
             self._count(parse_trial(body))
         elif name == ADOPTED:
@@ -155,8 +158,8 @@ class Learning:
 
     def lose_journal(self, at: Instant) -> tuple[Outcome, ...]:
         """The journal was lost or damaged: the running period counts as spent, for ever on record."""
-        self.recall(JOURNAL_LOST, {"wall_ms": at.wall_ms})
-        return (Keep(JOURNAL_LOST, {"wall_ms": at.wall_ms}),)
+        self.recall(JOURNAL_LOST, pack_facts(wall_ms=at.wall_ms))
+        return (Keep(JOURNAL_LOST, pack_facts(wall_ms=at.wall_ms)),)
 
     # Time
 

@@ -18,10 +18,18 @@ ROLLED_BACK = "learning.rolled_back"
 FORGOTTEN = "learning.forgotten"
 
 
+def pack_facts(**facts: int) -> Value:
+    """Plain numbers as a map."""
+    body: dict[str, Value] = {}
+    body.update(facts)
+    return body
+
+
 def pack_trial(trial: Trial, wall_ms: int) -> Value:
     """One verified outcome as a map."""
     error_class, fix = trial.pair
-    return {"class": error_class, "fix": fix, "success": trial.is_success, "wall_ms": wall_ms}
+    body: dict[str, Value] = {"class": error_class, "fix": fix, "success": trial.is_success}
+    return body | {"wall_ms": wall_ms}
 
 
 def parse_trial(body: Any) -> Trial:
@@ -31,13 +39,14 @@ def parse_trial(body: Any) -> Trial:
 
 def pack_adopted(adopted: Adopted) -> Value:
     """An adopted aggregate as a map."""
-    return {
+    body: dict[str, Value] = {
         "window": adopted.window,
         "digest": adopted.mark,
         "step_milli": adopted.step_milli,
         "contributors": adopted.contributors,
         "estimates": [[successes, trials] for successes, trials in adopted.estimates],
     }
+    return body
 
 
 def parse_adopted(body: Any) -> Adopted:

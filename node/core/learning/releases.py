@@ -66,14 +66,21 @@ class Releases:
         """The newest window whose release is due: its end plus this author's fixed offset has passed."""
         return (wall_ms - self._offset_ms) // self._law.window_ms - 1
 
+    def _first(self) -> int:
+        """The first window that consent covers and that has not been released."""
+        return max(compute_window(self._consented_ms, self._law), self.ledger.newest_window + 1)
+
+    def _date(self, window: int) -> int:
+        """When this author releases ``window``."""
+        return (window + 1) * self._law.window_ms + self._offset_ms
+
     def release(self, counts: Counts, pool: Pool, at: Instant) -> tuple[Outcome, ...]:
         """The Emit of the window that is due, or why there is none (told once a window), or nothing."""
         if self.level == Level.LOCAL_ONLY:
             return ()
         window = self._due(at.wall_ms)
-        following_ms = (window + 2) * self._law.window_ms + self._offset_ms
-        self.next_at_ms = following_ms
-        if window <= self.ledger.newest_window or window < compute_window(self._consented_ms, self._law):
+        self.next_at_ms = self._date(max(window + 1, self._first()))
+        if window < self._first():
             return ()
         charge = self.ledger.make_charge(window, self.level, at.wall_ms)
         refusal = self._refuse(charge, pool, at)
@@ -82,9 +89,9 @@ class Releases:
             self.refusal = None
             return (Emit(Kind.DELTA, self._build(window, counts), charge=charge.pack()),)
         if refusal.reason == Reason.NO_BUDGET:
-            self.next_at_ms = min(following_ms, max(at.wall_ms + 1, self.ledger.frees_at(charge)))
+            self.next_at_ms = min(self.next_at_ms, max(at.wall_ms + 1, self.ledger.frees_at(charge)))
         elif refusal.reason == Reason.CLOCK:
-            self.next_at_ms = min(following_ms, at.wall_ms + RETRY_MS)
+            self.next_at_ms = min(self.next_at_ms, at.wall_ms + RETRY_MS)
         former, self.refusal = self.refusal, (window, refusal)
         if former is not None and former[0] == window and former[1].reason == refusal.reason:
             return ()
@@ -104,8 +111,8 @@ class Releases:
 
     def preview(self, counts: Counts, pool: Pool, at: Instant) -> dict[str, Value]:
         """What the next release would say and cost, before noise. Draws no chance, sends nothing."""
-        window = max(self._due(at.wall_ms), self.ledger.newest_window) + 1
-        due_ms = (window + 1) * self._law.window_ms + self._offset_ms
+        window = max(self._due(at.wall_ms), self._first())
+        due_ms = self._date(window)
         facts: dict[str, Value] = {"level": self.level.name, "window": window, "due_at_ms": due_ms}
         if self.level == Level.LOCAL_ONLY:
             return facts | {"leaves": "nothing: no consent to learning"}
