@@ -243,9 +243,8 @@ class Sync:
         if not self._is_closing_near(at):
             return 0
         fresh_ms = at.mono_ms - CLOSING_FRESH_MS
-        agreed = sum(
-            1 for one in self._peers.values() if one.equal_ms is not None and one.equal_ms > fresh_ms
-        )
+        peers = self._peers.values()
+        agreed = sum(1 for one in peers if one.equal_ms is not None and one.equal_ms > fresh_ms)
         pending = sum(1 for one in peers if one.due_ms is not None)
         return max(0, CLOSING_PEERS - agreed - pending - len(self._busy))
 
