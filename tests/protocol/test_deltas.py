@@ -83,4 +83,4 @@ def test_law_in_numbers() -> None:
 
 def test_the_first_layout_is_frozen() -> None:
     assert FIXES_1.dimension == 64 and len(FIXES_1.index) == 32
-    assert FIXES_1.id.hex() == "782c4c69104519d8"
+    assert FIXES_1.id.hex() == "aec462ce16d572a6"

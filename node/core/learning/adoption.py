@@ -19,7 +19,7 @@ HELD_OUT_DENOMINATOR = 5
 KEPT_MAX = 5  # adopted aggregates that a rollback can go back to
 REGRET_TRIALS_MIN = 10
 REGRET_TRIALS_MAX = 50
-REGRET_DEVIATIONS = 2.0
+REGRET_DEVIATIONS = 3.0  # not two: the test is repeated at every outcome
 _SLACK = 1e-9
 
 
@@ -128,7 +128,7 @@ class Adoption:
 
     def learn(self, gain: float) -> Adopted | None:
         """Note by how much the aggregate in use scored a new own outcome better than alone. When it is
-        worse beyond doubt (two standard errors over at least ten), it is rolled back and returned."""
+        worse beyond doubt (three standard errors over at least ten), it is rolled back and returned."""
         if self.current is None:
             return None
         self._gains.append(gain)
