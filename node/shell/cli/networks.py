@@ -1,0 +1,58 @@
+"""``network create | join | card``: which network this node belongs to. No socket is opened by any of them.
+
+Refuses to run beside a node that uses the same data directory: the lock decides.
+"""
+
+from collections.abc import Mapping
+
+import click
+
+from luminous.node.shell import lock
+from luminous.node.shell.cli.options import entry, json_option, put, state
+from luminous.node.shell.cli.printing import outline
+
+MODULE = "luminous.node.shell.networks"
+
+
+@click.group()
+def network() -> None:
+    """Create or join a network of nodes."""
+
+
+@network.command()
+@click.argument("name")
+@click.option("--fleet", is_flag=True, help="All machines of one owner: they share as they are, by consent.")
+@click.option("--founder", "founders", multiple=True, metavar="CARD", help="Card of a founding member.")
+@json_option
+def create(name: str, fleet: bool, founders: tuple[str, ...]) -> None:
+    """Found a network called NAME; prints the card that others join with."""
+    function = entry(MODULE, "create", "network create")
+    places = state().paths()
+    with lock.held(places.data):
+        _put(function(places.data, name, fleet, list(founders)))
+
+
+@network.command()
+@click.argument("card")
+@json_option
+def join(card: str) -> None:
+    """Belong to the network of CARD. Nothing is dialled before 'consent grant network'."""
+    function = entry(MODULE, "join", "network join")
+    places = state().paths()
+    with lock.held(places.data):
+        _put(function(places.data, card))
+
+
+@network.command("card")
+@json_option
+def show_card() -> None:
+    """The card that others join or found with."""
+    function = entry(MODULE, "card", "network card")
+    _put(function(state().paths().data))
+
+
+def _put(found: object) -> None:
+    if isinstance(found, Mapping):
+        put(found, lambda: outline(found))
+    else:
+        put({"card": str(found)}, lambda: str(found))
