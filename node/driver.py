@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from luminous.node.core.node import Node
 
-from luminous.node.core.effects import Append, Apply, Effect, Erase, Note, Publish, Report, Store
+from luminous.node.core.effects import Append, Apply, Compare, Effect, Erase, Note, Publish, Report, Store
 from luminous.node.core.events import Event, Received, StoreFailed, StoreRecovered, Synced
 from luminous.node.core.instant import Instant
 from luminous.node.ports import Outbox, RecordStore, StoreError
@@ -99,6 +99,8 @@ class Driver:
         for effect in effects:
             if isinstance(effect, Publish):
                 self._outbox.publish(effect.raw)
+            elif isinstance(effect, Compare):
+                self._outbox.compare(effect)
             elif isinstance(effect, Apply):
                 self._outbox.apply(effect)
             elif isinstance(effect, Report):

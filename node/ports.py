@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from luminous.node.core.effects import Append, Apply, Erase, Note, Report
+from luminous.node.core.effects import Append, Apply, Compare, Erase, Note, Report
 
 
 class StoreFault(StrEnum):
@@ -63,6 +63,10 @@ class Outbox(Protocol):
 
     def publish(self, raw: bytes) -> None:
         """Enqueue an envelope for gossip."""
+        ...
+
+    def compare(self, compare: Compare) -> None:
+        """Start a sync dialogue."""
         ...
 
     def apply(self, act: Apply) -> None:

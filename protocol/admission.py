@@ -81,6 +81,29 @@ def admit(raw: bytes, network: NetworkId) -> Admitted | Refused:
     )
 
 
+class Admissions:
+    """Admission of one network, remembering its last answers: gossip, sync and the inbox ask again.
+
+    Bounded: the oldest half is forgotten at ``size_max`` answers.
+    """
+
+    def __init__(self, network: NetworkId, size_max: int = 2048) -> None:
+        self._network = network
+        self._size_max = size_max
+        self._known: dict[bytes, Admitted | Refused] = {}
+
+    def admit(self, raw: bytes) -> Admitted | Refused:
+        """See ``admit``."""
+        known = self._known.get(raw)
+        if known is None:
+            known = admit(raw, self._network)
+            if len(self._known) >= self._size_max:
+                for old in list(self._known)[: self._size_max // 2]:
+                    del self._known[old]
+            self._known[raw] = known
+        return known
+
+
 def judge_gossip(admitted: Admitted | Refused, wall_ms: int) -> Verdict:
     """The verdict on a gossiped message: a refusal is the forwarder's fault, the future is nobody's."""
     if isinstance(admitted, Refused):

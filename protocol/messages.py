@@ -5,10 +5,18 @@ Refuses kinds that are not listed: what is not here cannot be expressed.
 
 from typing import Any
 
+from luminous.protocol.ballots import BALLOT
 from luminous.protocol.bindings import BINDING
+from luminous.protocol.closing import CLOSE
+from luminous.protocol.deltas import DELTA
 from luminous.protocol.kinds import Kind
+from luminous.protocol.proposals import PROPOSAL
 from luminous.protocol.schema import Schema
 
 SCHEMAS: dict[int, Schema[Any]] = {
+    Kind.PROPOSAL: PROPOSAL,
+    Kind.BALLOT: BALLOT,
+    Kind.CLOSE: CLOSE,
+    Kind.DELTA: DELTA,
     Kind.BINDING: BINDING,
 }

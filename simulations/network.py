@@ -55,8 +55,10 @@ class Network:
         """True while a partition keeps bytes of ``source`` from ``target``."""
         for cut in self.cuts:
             part = cut.partition
-            if part.from_ms <= at_ms < part.until_ms and (source in cut.side) != (target in cut.side):
-                if not part.one_way or source in cut.side:
+            is_between = (source in cut.side) != (target in cut.side)
+            if part.from_ms <= at_ms < part.until_ms and is_between:
+                is_lost = not part.one_way or source in cut.side
+                if is_lost:
                     return True
         return False
 

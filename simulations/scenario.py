@@ -75,8 +75,8 @@ class DiskFull(Table):
 class Vote(Table):
     """One proposal and who votes how; voters are the members in order: yes first, then no, then abstain.
 
-    ``boundary``: instead of counts, everybody votes and the yes votes are one ``below``, ``at`` or one
-    ``above`` the threshold's share. ``last_minute``: share of voters who cast in the last twentieth. ``change``: share who first vote the
+    ``boundary``: instead of counts, everybody votes; yes is one ``below``, ``at`` or one ``above`` the
+    share of the threshold. ``last_minute``: share who cast in the last twentieth. ``change``: first vote the
     opposite. ``passes``: what every node must find, or None where either outcome is right.
     """
 

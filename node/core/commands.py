@@ -9,7 +9,10 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Put a proposal to the vote. ``effects``: parameter keys and new values; closes at ``closes_at_ms``."""
+    """Put a proposal to the vote. ``effects``: parameter keys and new values; closes at ``closes_at_ms``.
+
+    ``unknowns``: what the proposer does not know, at least one for anything but a text.
+    """
 
     kind: str
     title: str
@@ -17,6 +20,8 @@ class Propose:
     effects: tuple[tuple[str, int], ...]
     threshold: str
     closes_at_ms: int
+    unknowns: tuple[str, ...] = ()
+    confidence_milli: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +69,6 @@ class Heal:
 
 
 Command: TypeAlias = Propose | CastVote | Override | SetParameter | GrantLearning | Forget | Heal
+
+# Commands whose outcome is signed: they need a network, a journal and an unhalted key.
+SIGNED = (Propose, CastVote, SetParameter)

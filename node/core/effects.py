@@ -51,6 +51,14 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Hold a sync dialogue with ``peer``; ``wanted``: ids it offered. Answers later as ``Synced``."""
+
+    peer: str
+    wanted: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Apply:
     """Start a healing act of the node's own components; answers later as ``Remedied``."""
 
@@ -68,4 +76,4 @@ class Report:
     facts: dict[str, Value] = field(default_factory=dict)
 
 
-Effect: TypeAlias = Append | Erase | Note | Publish | Apply | Report
+Effect: TypeAlias = Append | Erase | Note | Publish | Compare | Apply | Report

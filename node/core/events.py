@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from luminous.node.core.commands import Command
 from luminous.node.core.instant import Instant
+from luminous.node.core.peers.session import Session
 from luminous.protocol.codec import Value
 from luminous.protocol.envelope import Admitted
 
@@ -82,13 +83,10 @@ class PeerLeft:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """A sync dialogue ended. ``equal``: both sides hold the same records now."""
+    """A sync dialogue ended, whole or broken off; what it fetched was received before."""
 
     at: Instant
-    peer: str
-    equal: bool
-    received: int
-    sent: int
+    session: Session
 
 
 @dataclass(frozen=True, slots=True)

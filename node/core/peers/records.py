@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from luminous.crypto.digest import digest
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId
+from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ENVELOPES_PER_AUTHOR_MAX
 
 _DIGEST_MODULUS = 1 << 256
@@ -68,3 +69,11 @@ class Records:
     def digest(self) -> bytes:
         """Equal for equal sets of envelopes, whatever order they came in."""
         return digest("records", self._sum.to_bytes(32, "big"), len(self._order).to_bytes(8, "big"))
+
+    def deltas_before(self, window: int) -> list[EnvelopeId]:
+        """Held deltas of windows before ``window``."""
+        return [
+            envelope.id
+            for envelope in self._by_id.values()
+            if envelope.kind is Kind.DELTA and envelope.payload.window < window
+        ]

@@ -1,0 +1,209 @@
+"""The machines of one node, built together, and the values that cross between them.
+
+Refuses to sign and to store. Each machine knows only its own matter; what one learns and another needs
+passes through here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from luminous.node.core.config import Config, Membership
+from luminous.node.core.governance.machine import KINDS as GOVERNANCE_KINDS
+from luminous.node.core.governance.machine import Governance
+from luminous.node.core.health.monitor import Health
+from luminous.node.core.health.readings import Readings
+from luminous.node.core.instant import Instant
+from luminous.node.core.learning.machine import Learning, LearningConfig
+from luminous.node.core.outcomes import Outcome, Tell
+from luminous.node.core.peers.records import Records
+from luminous.protocol import parameters
+from luminous.protocol.codec import Value
+from luminous.protocol.deltas import WINDOWS_HELD, LearningLaw, Level, compute_window
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import AuthorId, EnvelopeId
+from luminous.protocol.kinds import Kind
+from luminous.protocol.reasons import Reason, Refused
+from luminous.protocol.roll import Roll
+
+try:  # TEMP
+    from luminous.node.core.causes.events_graph import Causes
+    from luminous.node.core.healing.machine import Healing
+    from luminous.node.core.healing.outcomes import Act
+except ImportError:
+
+    class Causes:  # type: ignore
+        def __getattr__(self, n):
+            return (lambda *a, **k: None) if n == "deadline" else (lambda *a, **k: ())
+
+    class Healing(Causes):  # type: ignore
+        def __init__(self, *a):
+            pass
+
+    class Act:
+        pass  # type: ignore
+
+
+@dataclass(slots=True)
+class Machines:
+    """Governance and learning exist only in a network; health, healing and causes always do."""
+
+    config: Config
+    health: Health
+    healing: Healing
+    causes: Causes
+    roll: Roll
+    governance: Governance | None
+    learning: Learning | None
+    law: LearningLaw
+    retired_before: int = 0
+
+    def refusal(self, envelope: Admitted, at: Instant) -> Refused | None:
+        """Why an envelope is not held: only members' records are, and deltas of anyone in an open network."""
+        if envelope.kind is Kind.DELTA and envelope.payload.window < self._oldest_window(at):
+            return Refused(Reason.RETIRED, "its window is over")
+        if envelope.author in self.roll or (envelope.kind is Kind.DELTA and self.law.is_open):
+            return None
+        return Refused(Reason.NOT_A_MEMBER, "")
+
+    def hear(self, envelope: Admitted, at: Instant, *, gossiped: bool = False) -> tuple[Outcome, ...]:
+        """An envelope, to whom it concerns."""
+        if self.learning is not None and gossiped and envelope.author in self.roll:
+            self.learning.hear_clock(envelope.author, envelope.issued_at_ms, at)
+        if envelope.kind is Kind.DELTA and self.learning is not None:
+            return self.learning.hear(envelope, at)
+        if envelope.kind in GOVERNANCE_KINDS and self.governance is not None:
+            return self.governance.hear(envelope, at)
+        return ()
+
+    def recall(self, name: str, body: Value) -> None:
+        """An own kept record, to the machine whose name it bears."""
+        area = name.removeprefix("snapshot.").partition(".")[0]
+        owners = {
+            "governance": self.governance,
+            "learning": self.learning,
+            "healing": self.healing,
+            "causes": self.causes,
+        }
+        owner = owners.get(area)
+        if owner is not None:
+            owner.recall(name, body)
+
+    def tick(self, at: Instant, synced: bool, may_sign: bool) -> tuple[Outcome | Act, ...]:
+        """Let every machine do what is due."""
+        outcomes: list[Outcome | Act] = [*self.health.tick(at), *self.healing.tick(at), *self.causes.tick(at)]
+        if self.governance is not None and may_sign:
+            outcomes.extend(self.governance.tick(at, synced=synced))
+            self.health.set_interval(
+                self.governance.parameters(at.wall_ms)[parameters.HEALTH_INTERVAL_S] * 1000
+            )
+        if self.learning is not None and may_sign:
+            outcomes.extend(self.learning.tick(at))
+        return tuple(outcomes)
+
+    def deadlines(self) -> tuple[int | None, int | None]:
+        """The next wall_ms and the next mono_ms at which some machine wants a tick."""
+        walls = [machine.deadline() for machine in (self.governance, self.learning) if machine is not None]
+        monos = [self.healing.deadline(), self.causes.deadline()]
+        return (
+            min((wall for wall in walls if wall is not None), default=None),
+            min((mono for mono in monos if mono is not None), default=None),
+        )
+
+    def measure(self, readings: Readings, at: Instant) -> tuple[Outcome | Act, ...]:
+        """Readings of the host."""
+        return self.health.observe(readings, at)
+
+    def told(self, tell: Tell, at: Instant) -> tuple[Outcome | Act, ...]:
+        """What one machine told people that another must hear: symptoms reach healing and causes."""
+        if tell.name != "symptom":
+            return ()
+        return (*self.healing.symptom(tell.facts, at), *self.causes.symptom(tell.facts, at))
+
+    def grant(self, level: str, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Consent to release at a level, or its withdrawal."""
+        if level not in Level.__members__:
+            return Refused(Reason.MALFORMED, f"{level!r:.20} is no privacy level")
+        if self.learning is None:
+            return (
+                () if level == Level.LOCAL_ONLY.name else Refused(Reason.NO_NETWORK, "join a network first")
+            )
+        chosen = Level[level]
+        return self.learning.revoke(at) if chosen is Level.LOCAL_ONLY else self.learning.grant(chosen, at)
+
+    def forget(self, at: Instant) -> tuple[Outcome, ...]:
+        """Delete what was learnt from this machine."""
+        self.causes.forget()
+        return () if self.learning is None else self.learning.forget(at)
+
+    def heal(self, intent: str, *, undo: bool, at: Instant) -> tuple[Outcome | Act, ...] | Refused:
+        """A person agrees to a proposed act, or wants one undone."""
+        return self.healing.undo(intent, at) if undo else self.healing.agree(intent, at)
+
+    def retired(self, records: Records, at: Instant) -> Iterable[EnvelopeId]:
+        """Deltas whose window is over: sync need not carry them any more."""
+        oldest = self._oldest_window(at)
+        if oldest == self.retired_before:
+            return ()
+        self.retired_before = oldest
+        return records.deltas_before(oldest)
+
+    def _oldest_window(self, at: Instant) -> int:
+        return compute_window(at.wall_ms, self.law) - WINDOWS_HELD
+
+
+def build(config: Config) -> Machines:
+    """All machines of a node, with the values of its network."""
+    membership = config.membership
+    members = membership.genesis.founders if membership else ()
+    roll = Roll(members)
+    law = learning_law(membership) if membership else LearningLaw()
+    return Machines(
+        config=config,
+        health=Health(),
+        healing=Healing(config.heal_consent),
+        causes=Causes(),
+        roll=roll,
+        governance=_governance(config, membership, roll) if membership else None,
+        learning=_learning(config, membership, law, members) if membership else None,
+        law=law,
+    )
+
+
+def _governance(config: Config, membership: Membership, roll: Roll) -> Governance:
+    me = AuthorId(config.signer.public)
+    values = {parameter.key: parameter.value for parameter in membership.genesis.parameters}
+    return Governance(me if me in roll else None, roll, values, is_fleet=membership.genesis.fleet)
+
+
+def learning_law(membership: Membership) -> LearningLaw:
+    """What the network's genesis says about learning."""
+    genesis = membership.genesis
+    values = {
+        **parameters.defaults(),
+        **{parameter.key: parameter.value for parameter in genesis.parameters},
+    }
+    return LearningLaw(
+        window_ms=values[parameters.WINDOW_MS],
+        dimension=values[parameters.DIMENSION],
+        min_cosine_milli=values[parameters.MIN_COSINE_MILLI],
+        aggregate_min=1 if genesis.fleet else 3,
+        contributors_min=values[parameters.MIN_CONTRIBUTORS],
+        epsilon_milli_max=values[parameters.EPSILON_MILLI_MAX],
+        is_fleet=genesis.fleet,
+        is_open=genesis.open_contribution,
+    )
+
+
+def _learning(
+    config: Config, membership: Membership, law: LearningLaw, members: tuple[AuthorId, ...]
+) -> Learning:
+    learning = Learning(
+        membership.id,
+        AuthorId(config.signer.public),
+        law,
+        config.entropy,
+        LearningConfig(config.epsilon_milli_max, max(1, config.min_participants)),
+        layout=config.layout,
+    )
+    learning.set_eligible(None if membership.genesis.open_contribution else frozenset(members))
+    return learning

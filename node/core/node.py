@@ -1,0 +1,298 @@
+"""The node: one deterministic machine. Events in, effects out, in the order they must happen.
+
+Refuses to decide what its machines decide: values cross between them here, and only here are envelopes
+signed. ``handle`` is the only writer; ``judge`` only reads.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from luminous.crypto.digest import digest
+from luminous.node.core import commands, effects, events
+from luminous.node.core.commanding import execute
+from luminous.node.core.config import Config
+from luminous.node.core.instant import Instant
+from luminous.node.core.machines import Machines, build
+from luminous.node.core.observing import observe
+from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
+from luminous.node.core.peers.records import Records
+from luminous.node.core.peers.sync import Sync
+from luminous.protocol.admission import Admissions, Arrival, Verdict, judge_gossip, topic_of
+from luminous.protocol.codec import Value, decode, encode
+from luminous.protocol.envelope import Admitted, seal
+from luminous.protocol.identifiers import EnvelopeId
+from luminous.protocol.messages import SCHEMAS
+from luminous.protocol.reasons import Reason, Refused
+
+ENVELOPE, RELEASED, KEPT, HALTED = "envelope", "released", "kept", "halted"
+# A machine that waits for others must not spin.
+TICK_MS_MIN, TICK_MS_MAX = 100, 30_000
+FRESH_MS = 120_000
+
+
+class Node:
+    """One peer's whole mind. Build it, ``restore`` its records, then ``handle`` events."""
+
+    def __init__(self, config: Config, admissions: Admissions | None = None) -> None:
+        self.config = config
+        self.me = config.signer.public
+        self.records = Records()
+        self.machines: Machines = build(config)
+        self.refused: dict[str, int] = {}
+        self.halted = ""
+        self.is_mute = False
+        self.peers: dict[str, int] = {}
+        self.caught_up_at_ms: dict[str, int] = {}
+        self.last: Instant | None = None
+        self._sequence = 0
+        self._own: set[EnvelopeId] = set()  # every envelope this node signed, also those it let go of
+        self._ticked_ms: int | None = None
+        network = config.membership.id if config.membership else None
+        self._admissions = admissions or (Admissions(network) if network is not None else None)
+        self._topic = None if network is None else topic_of(network)
+        self.sync = None if network is None else Sync(network, config.entropy)
+        self._handlers: dict[type, Callable[[Any], Iterator[effects.Effect]]] = {
+            events.Received: self._received,
+            events.Tick: self._tick,
+            events.Commanded: self._commanded,
+            events.Observed: self._observed,
+            events.Measured: self._measured,
+            events.Remedied: self._remedied,
+            events.PeerJoined: self._peer_joined,
+            events.PeerLeft: self._peer_left,
+            events.Synced: self._synced,
+            events.StoreFailed: self._store_failed,
+            events.StoreRecovered: self._store_recovered,
+        }
+
+    # The four calls of a body
+
+    def restore(
+        self, journal: Iterable[tuple[str, bytes]], state: Iterable[tuple[str, bytes]], at: Instant
+    ) -> list[str]:
+        """Rebuild everything from (kind, body) records. Draws no randomness. Returns what was unreadable."""
+        lost: list[str] = []
+        for kind, body in (*journal, *state):
+            if kind == HALTED:
+                self.halted = body.decode("utf-8", "replace")
+            elif kind == KEPT:
+                value = decode(body)
+                if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+                    self.machines.recall(value[0], value[1])
+                else:
+                    lost.append(kind)
+            elif kind in (ENVELOPE, RELEASED):
+                raw, charge = _released(body) if kind == RELEASED else (body, None)
+                admitted = self.admit(raw)
+                if isinstance(admitted, Refused):
+                    lost.append(f"{kind}: {admitted.reason.value}")
+                    continue
+                if charge is not None:
+                    self.machines.recall(RELEASED, charge)
+                self._hold(admitted)
+                self.machines.hear(admitted, at)
+        return lost
+
+    def judge(self, arrival: Arrival) -> Verdict:
+        """May these bytes be relayed and heard? A function of the bytes and the clock's newest reading."""
+        if arrival.topic != self._topic:
+            return Verdict.REJECT
+        return judge_gossip(self.admit(arrival.raw), 0 if self.last is None else self.last.wall_ms)
+
+    def handle(self, event: events.Event) -> tuple[effects.Effect, ...]:
+        """What shall be done about an event, in this order."""
+        self.last = event.at
+        return tuple(self._handlers[type(event)](event))
+
+    def deadline(self) -> int:
+        """mono_ms at which a ``Tick`` is due if nothing else happens."""
+        assert self.last is not None
+        wall_ms, mono_ms = self.machines.deadlines()
+        due = [self.last.mono_ms + TICK_MS_MAX]
+        if wall_ms is not None:
+            due.append(self.last.mono_ms + max(0, wall_ms - self.last.wall_ms))
+        sync_ms = None if self.sync is None else self.sync.deadline()
+        due.extend(max(ms, self.last.mono_ms) for ms in (mono_ms, sync_ms) if ms is not None)
+        if self._ticked_ms is not None:
+            return max(min(due), self._ticked_ms + TICK_MS_MIN)
+        return min(due)
+
+    def admit(self, raw: bytes) -> Admitted | Refused:
+        """Admission of this node's network; memoised."""
+        if self._admissions is None:
+            return Refused(Reason.NO_NETWORK, "")
+        return self._admissions.admit(raw)
+
+    # Events
+
+    def _received(self, event: events.Received) -> Iterator[effects.Effect]:
+        envelope = event.envelope
+        if envelope.id in self.records or envelope.id in self._own:
+            return
+        if envelope.author == self.me and not self.halted:
+            self.halted = "another machine signs with this node's key, or its journal was lost"
+            yield effects.Append(effects.Store.JOURNAL, HALTED, b"", self.halted.encode())
+            yield effects.Report(0, "signing_halted", {"why": self.halted})
+        refusal = self.machines.refusal(envelope, event.at) or (None if self._hold(envelope) else _TOO_MANY)
+        if refusal is not None:
+            self.refused[refusal.reason.value] = self.refused.get(refusal.reason.value, 0) + 1
+            return
+        yield effects.Append(effects.Store.STATE, ENVELOPE, envelope.id, envelope.raw)
+        yield from self._carry(self.machines.hear(envelope, event.at, gossiped=event.gossiped), event.at)
+
+    def _tick(self, event: events.Tick) -> Iterator[effects.Effect]:
+        self._ticked_ms = event.at.mono_ms
+        yield from self._retire(event.at)
+        if self.is_mute:
+            return
+        synced, may_sign = self.is_synced(event.at), self._may_sign()
+        yield from self._carry(self.machines.tick(event.at, synced, may_sign), event.at)
+        if self.sync is not None:
+            wall_ms, _ = self.machines.deadlines()
+            self.sync.expect(() if wall_ms is None else (wall_ms,))
+            for ask in self.sync.tick(event.at):
+                yield effects.Compare(ask.peer, ask.wanted)
+
+    def _commanded(self, event: events.Commanded) -> Iterator[effects.Effect]:
+        refusal = self._refuse_command(event.command)
+        done = refusal or execute(self.machines, event.command, event.at)
+        if isinstance(done, Refused):
+            yield effects.Report(event.reply, "refused", {"reason": done.reason.value, "detail": done.detail})
+            return
+        if isinstance(event.command, commands.Forget):
+            yield effects.Erase(KEPT)
+        emitted = yield from self._carry(done, event.at)
+        yield effects.Report(event.reply, "done", {"ids": [item.hex() for item in emitted]})
+
+    def _observed(self, event: events.Observed) -> Iterator[effects.Effect]:
+        yield from self._carry(observe(self.machines, event), event.at)
+
+    def _measured(self, event: events.Measured) -> Iterator[effects.Effect]:
+        yield from self._carry(self.machines.measure(event.readings, event.at), event.at)
+
+    def _remedied(self, event: events.Remedied) -> Iterator[effects.Effect]:
+        done = self.machines.healing.remedied(event.intent, event.ok, event.facts, event.at)
+        yield from self._carry(done, event.at)
+
+    def _peer_joined(self, event: events.PeerJoined) -> Iterator[effects.Effect]:
+        self.peers[event.peer] = event.at.mono_ms
+        if self.sync is not None:
+            self.sync.peer_joined(event.peer, event.at)
+        return iter(())
+
+    def _peer_left(self, event: events.PeerLeft) -> Iterator[effects.Effect]:
+        self.peers.pop(event.peer, None)
+        self.caught_up_at_ms.pop(event.peer, None)
+        if self.sync is not None:
+            self.sync.peer_left(event.peer)
+        return iter(())
+
+    def _synced(self, event: events.Synced) -> Iterator[effects.Effect]:
+        assert self.sync is not None
+        ended = self.sync.close(event.session, event.at)
+        if ended.is_caught_up and ended.peer in self.peers:
+            self.caught_up_at_ms[ended.peer] = event.at.mono_ms
+        return iter(())
+
+    def _store_failed(self, event: events.StoreFailed) -> Iterator[effects.Effect]:
+        if not self.is_mute:
+            self.is_mute = True
+            yield effects.Report(0, "mute", {"why": event.why})
+
+    def _store_recovered(self, event: events.StoreRecovered) -> Iterator[effects.Effect]:
+        self.is_mute = False
+        yield effects.Report(0, "speaking_again", {})
+        yield from self._tick(events.Tick(event.at))
+
+    # Reading
+
+    def is_synced(self, at: Instant) -> bool:
+        """True after three peers, or all there are, gave all they have within the last two minutes.
+
+        The only member of a roll has nobody to ask.
+        """
+        recent = sum(1 for mono_ms in self.caught_up_at_ms.values() if mono_ms >= at.mono_ms - FRESH_MS)
+        return self.machines.roll.size <= 1 or recent >= min(3, max(1, len(self.peers)))
+
+    def _may_sign(self) -> bool:
+        return not self.halted and not self.is_mute and self.config.membership is not None
+
+    def _refuse_command(self, command: commands.Command) -> Refused | None:
+        if not isinstance(command, commands.SIGNED):
+            return None
+        if self.config.membership is None:
+            return Refused(Reason.NO_NETWORK, "this node belongs to no network yet")
+        if self.halted:
+            return Refused(Reason.EQUIVOCATION, self.halted)
+        if self.is_mute:
+            return Refused(Reason.MUTE, "the journal cannot be written: nothing is signed until it can")
+        return None
+
+    # Carrying outcomes out
+
+    def _carry(self, outcomes: Iterable[Outcome], at: Instant) -> Iterator[effects.Effect]:
+        """Turn outcomes into effects; returns the ids of what was emitted."""
+        emitted: list[bytes] = []
+        waiting = list(outcomes)
+        while waiting:
+            outcome = waiting.pop(0)
+            if isinstance(outcome, Emit):
+                if not self._may_sign():
+                    continue
+                envelope, effect = self._sign(outcome, at)
+                emitted.append(envelope.id)
+                yield effect
+                yield effects.Publish(envelope.raw)
+                waiting.extend(self.machines.hear(envelope, at))
+            elif isinstance(outcome, Keep):
+                yield _kept(outcome)
+            elif isinstance(outcome, Tell):
+                yield effects.Report(0, outcome.name, outcome.facts)
+                waiting.extend(self.machines.told(outcome, at))
+            else:
+                yield effects.Apply(outcome.intent_id, outcome.verb, outcome.target)
+        return emitted
+
+    def _sign(self, emit: Emit, at: Instant) -> tuple[Admitted, effects.Append]:
+        assert self.config.membership is not None
+        self._sequence += 1
+        payload = SCHEMAS[emit.kind].pack(emit.payload)
+        raw = seal(
+            self.config.signer, self.config.membership.id, emit.kind, self._sequence, at.wall_ms, payload
+        )
+        envelope = self.admit(raw)
+        assert isinstance(envelope, Admitted), f"own envelope refused: {envelope}"
+        held = self._hold(envelope)
+        assert held, "own envelope not held"
+        if emit.charge is None:
+            return envelope, effects.Append(effects.Store.JOURNAL, ENVELOPE, envelope.id, raw)
+        body = encode([raw, emit.charge])
+        return envelope, effects.Append(effects.Store.JOURNAL, RELEASED, envelope.id, body)
+
+    def _hold(self, envelope: Admitted) -> bool:
+        if envelope.author == self.me and not self.halted:
+            self._sequence = max(self._sequence, envelope.sequence)
+            self._own.add(envelope.id)
+        return self.records.add(envelope)
+
+    def _retire(self, at: Instant) -> Iterator[effects.Effect]:
+        for identifier in self.machines.retired(self.records, at):
+            self.records.drop(identifier)
+            yield effects.Erase(ENVELOPE, identifier)
+
+
+_TOO_MANY = Refused(Reason.TOO_MANY, "this author's quota of records is used up")
+
+
+def _released(body: bytes) -> tuple[bytes, Value]:
+    value = decode(body, 2 * 64 * 1024)
+    assert isinstance(value, list) and isinstance(value[0], bytes), "a released record is ours"
+    return value[0], value[1]
+
+
+def _kept(keep: Keep) -> effects.Append:
+    body = encode([keep.name, keep.body])
+    store = effects.Store.JOURNAL if keep.durable else effects.Store.STATE
+    # A snapshot replaces the one before; everything else is a record of its own.
+    key = keep.name.encode() if keep.name.startswith("snapshot.") else digest("kept", body)
+    return effects.Append(store, KEPT, key, body)

@@ -1,0 +1,25 @@
+"""What was seen on this machine, carried to the machines that learn from it.
+
+Refuses names outside its closed list: an observation nobody knows is a fault of the shell.
+"""
+
+from luminous.node.core import events
+from luminous.node.core.machines import Machines
+from luminous.node.core.outcomes import Outcome
+
+FIX_TRIED = "fix_tried"  # {class, fix, success}: a verified outcome of a fix
+COMMAND_ENDED = "command_ended"  # {command, success, class, signature, duration_ms}
+UNIT_FAILED = "unit_failed"  # {unit}
+STORE_REPAIRED = "store_repaired"  # {steps}
+NAMES = (FIX_TRIED, COMMAND_ENDED, UNIT_FAILED, STORE_REPAIRED)
+
+
+def observe(machines: Machines, event: events.Observed) -> tuple[Outcome, ...]:
+    """What follows from an observation."""
+    assert event.name in NAMES, event.name
+    facts = event.facts
+    outcomes: tuple[Outcome, ...] = machines.causes.observe(event.name, facts, event.at)
+    if event.name == FIX_TRIED and machines.learning is not None:
+        pair = (str(facts["class"]), str(facts["fix"]))
+        outcomes = (*outcomes, *machines.learning.observe(pair, facts["success"] is True, event.at))
+    return outcomes

@@ -1,0 +1,223 @@
+"""What a node shows of itself: plain values for the control API, the command line and the page.
+
+Refuses to change anything and to hide a gap: what is not known is None or says so.
+"""
+
+from luminous.node.core.commanding import find_proposal
+from luminous.node.core.governance.decision import Decision
+from luminous.node.core.instant import Instant
+from luminous.node.core.node import Node
+from luminous.protocol.codec import Value
+from luminous.protocol.constitution_table import TABLE
+from luminous.protocol.parameters import PARAMETERS
+from luminous.protocol.reasons import Refused
+
+View = dict[str, Value]
+
+
+def status(node: Node) -> View:
+    """The one-screen summary; the shell adds transport, consent and uptime."""
+    membership = node.config.membership
+    health = node.machines.health.view()
+    learning = node.machines.learning
+    spent = None if learning is None else learning.status(_now(node))
+    governance = node.machines.governance
+    return {
+        "author": node.me.hex(),
+        "network": None
+        if membership is None
+        else {
+            "id": membership.id.hex(),
+            "name": membership.genesis.name,
+            "fleet": membership.genesis.fleet,
+            "members": len(membership.genesis.founders),
+            "member": node.me in membership.genesis.founders,
+        },
+        "records": len(node.records),
+        "health": {
+            "score": health["score"],
+            "status": health["status"],
+            "coverage": health["coverage_percent"],
+            "worst": health["worst"],
+            "summary": health["summary"],
+        },
+        "learning": spent,
+        "proposals": 0 if governance is None else len(governance.proposals()),
+        "refused": dict(node.refused),
+        "mute": node.is_mute,
+        "halted": node.halted,
+    }
+
+
+def proposals(node: Node) -> View:
+    """Every proposal held, by closing time."""
+    governance = node.machines.governance
+    if governance is None:
+        return {"proposals": []}
+    governance.parameters(_now(node).wall_ms)
+    return {"proposals": [_decision(decision) for decision in governance.proposals()]}
+
+
+def decision(node: Node, prefix: str) -> View | Refused:
+    """One proposal and where it stands."""
+    identifier = find_proposal(node.machines, prefix)
+    if isinstance(identifier, Refused):
+        return identifier
+    assert node.machines.governance is not None
+    node.machines.governance.parameters(_now(node).wall_ms)
+    found = node.machines.governance.decision(identifier)
+    return found if isinstance(found, Refused) else _decision(found)
+
+
+def _decision(item: Decision) -> View:
+    tally = item.tally
+    return {
+        "id": item.id.hex(),
+        "title": item.proposal.title,
+        "text": item.proposal.text,
+        "kind": item.proposal.kind.name.lower(),
+        "author": item.held.author.hex(),
+        "effects": [[effect.key, effect.value] for effect in item.proposal.effects],
+        "threshold": item.proposal.threshold.name.lower(),
+        "closes_at_ms": item.proposal.closes_at_ms,
+        "unknowns": list(item.proposal.uncertainty.unknowns),
+        "phase": item.phase.value,
+        "final": item.is_final,
+        "outcome": tally.verdict.value if item.is_final else None,
+        "yes": tally.yes,
+        "no": tally.no,
+        "abstain": tally.abstain,
+        "void": tally.void,
+        "members": tally.members,
+        "robust": tally.is_robust,
+        "own_choice": None if item.own_choice is None else item.own_choice.name.lower(),
+        "starts_at_ms": item.starts_at_ms,
+        "refused_by": None if item.refusal is None else item.refusal.detail,
+        "overridden": list(item.overridden),
+        "words": item.words,
+    }
+
+
+def parameters(node: Node) -> View:
+    """Every votable value: what holds here and where it comes from."""
+    governance = node.machines.governance
+    wall_ms = _now(node).wall_ms
+    here = {} if governance is None else governance.parameters(wall_ms)
+    network = {} if governance is None else governance.network_parameters(wall_ms)
+    own = {} if governance is None else governance.overrides()
+    rows: list[Value] = []
+    for key, parameter in PARAMETERS.items():
+        value = here.get(key, parameter.default)
+        decided = network.get(key, parameter.default)
+        origin = "override" if key in own else "network" if decided != parameter.default else "default"
+        bounds = {name: bound for name, bound in TABLE[key].items() if isinstance(bound, int | str | bool)}
+        rows.append(
+            {
+                "key": key,
+                "value": value,
+                "origin": origin,
+                "network": decided,
+                "default": parameter.default,
+                "unit": parameter.unit,
+                "meaning": parameter.meaning,
+                "rule": {name: bounds[name] for name in sorted(bounds)},
+            }
+        )
+    return {"parameters": rows}
+
+
+def verify(node: Node) -> View:
+    """Every outcome recomputed from the held records, and the aggregates' digests beside it."""
+    governance, learning = node.machines.governance, node.machines.learning
+    outcomes: list[Value] = []
+    holds = True
+    for item in () if governance is None else governance.verify():
+        holds = holds and item.holds
+        outcomes.append(
+            {"id": item.id.hex(), "title": item.title, "holds": item.holds, "why": list(item.lines)}
+        )
+    windows: list[Value] = []
+    for window in () if learning is None else learning.pool.windows():
+        found = learning.aggregate_digest(window)
+        windows.append(
+            {
+                "window": window,
+                "contributors": learning.pool.count(window),
+                "digest": None if isinstance(found, Refused) else found.hex(),
+                "why": found.detail if isinstance(found, Refused) else "",
+            }
+        )
+    evidence: list[Value] = []
+    if governance is not None:
+        evidence = [repr(item)[:500] for item in governance.evidence()]
+    return {"holds": holds, "outcomes": outcomes, "windows": windows, "evidence": evidence}
+
+
+def privacy(node: Node) -> View:
+    """Level, budget and what keeps the next release back."""
+    learning = node.machines.learning
+    if learning is None:
+        return {"level": "LOCAL_ONLY", "why": "this node belongs to no network: nothing can leave"}
+    return learning.status(_now(node))
+
+
+def preview(node: Node) -> View:
+    """What the next release would say and cost."""
+    learning = node.machines.learning
+    if learning is None:
+        return {"leaves": "nothing: this node belongs to no network"}
+    return learning.preview(_now(node))
+
+
+def sent(node: Node) -> View:
+    """Every envelope this node ever signed and still holds: all that left it by its own act."""
+    return {
+        "sent": [
+            {
+                "id": envelope.id.hex(),
+                "kind": envelope.kind.name.lower(),
+                "issued_at_ms": envelope.issued_at_ms,
+                "size_bytes": len(envelope.raw),
+                "bytes": envelope.raw.hex(),
+            }
+            for envelope in node.records.envelopes()
+            if envelope.author == node.me
+        ]
+    }
+
+
+def wisdom(node: Node) -> View | Refused:
+    """What the community's outcomes tell, where it can be told from noise."""
+    learning = node.machines.learning
+    own: list[Value] = []
+    if learning is not None:
+        own = [
+            {"class": pair[0], "fix": pair[1], "successes": counts[0], "trials": counts[1]}
+            for pair, counts in sorted(learning.counts().items())
+        ]
+    if learning is None:
+        return {"patterns": [], "own": own, "why": "no network"}
+    found = learning.wisdom()
+    if isinstance(found, Refused):
+        return {"patterns": [], "own": own, "why": found.detail}
+    patterns: list[Value] = [
+        {name: _plain(getattr(item, name)) for name in item.__dataclass_fields__} for item in found
+    ]
+    return {"patterns": patterns, "own": own, "why": ""}
+
+
+def _plain(value: object) -> Value:
+    if isinstance(value, bool | int | str | bytes) or value is None:
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _now(node: Node) -> Instant:
+    return node.last or Instant("", 0, 0)
+
+
+def refused(refusal: Refused) -> View:
+    """A refusal as a view."""
+    return {"reason": refusal.reason.value, "detail": refusal.detail}
