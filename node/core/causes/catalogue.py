@@ -13,8 +13,9 @@ from luminous.node.core.causes.verbs import VERBS
 
 VIEWS = ("said", "outside", "trace", "excerpt", "all")
 STAGES = ("usage", "parse", "evaluate", "fetch", "build", "activate", "system")
-# Stages after which nothing else could have been hidden by this failure.
-STAGES_NOTHING_BEHIND = ("usage",)
+# Where nothing else can wait behind the failure: activation is the last stage, and these end no pipeline.
+STAGES_NOTHING_BEHIND = ("activate",)
+CLASSES_NOTHING_BEHIND = ("path_in_use", "store_corruption")
 CONDITIONS = ("", "silent", "total", "boot", "tmp", "daemon_down")
 
 

@@ -81,13 +81,17 @@ def weigh(hits: tuple[Hit, ...]) -> tuple[Candidate, ...]:
     return tuple(candidates)
 
 
-def classify(catalogue: Catalogue, corpus: Corpus | None, failure: FailureText) -> tuple[Candidate, ...]:
-    """Candidates, best first; empty when nothing is known. The caller abstains below ``ABSTAIN_BELOW``."""
-    hits = find_hits(catalogue, failure)
+def weigh_with(hits: tuple[Hit, ...], corpus: Corpus | None, failure: FailureText) -> tuple[Candidate, ...]:
+    """Candidates from rules, and from neighbours where the rules are not sure; best first, may be empty."""
     candidates = weigh(hits)
     if corpus is None or (candidates and candidates[0].confidence >= 0.8):
         return candidates
     return _with_neighbours(candidates, corpus, failure)
+
+
+def classify(catalogue: Catalogue, corpus: Corpus | None, failure: FailureText) -> tuple[Candidate, ...]:
+    """As ``weigh_with``, from the catalogue. The caller abstains below ``ABSTAIN_BELOW``."""
+    return weigh_with(find_hits(catalogue, failure), corpus, failure)
 
 
 def _with_neighbours(

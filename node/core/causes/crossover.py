@@ -8,7 +8,6 @@ Refuses to conclude: it counts; ``relations`` judges.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 WINDOWS_MS: tuple[int, ...] = (10_000, 60_000, 300_000, 3_600_000)
@@ -121,11 +120,11 @@ class Crossover:
     def halve(self) -> None:
         """Forget half: what was true a month ago weighs half as much."""
         tables: tuple[dict[object, list[int]], ...] = (
-            self.occurrences,  # type: ignore[assignment]
-            self.pairs,  # type: ignore[assignment]
-            self.without,  # type: ignore[assignment]
-            self.by_context,  # type: ignore[assignment]
-            self.lags,  # type: ignore[assignment]
+            self.occurrences,
+            self.pairs,
+            self.without,
+            self.by_context,
+            self.lags,
         )
         for table in tables:
             for row in table.values():
@@ -144,7 +143,10 @@ class Crossover:
         rows[window] += 1
         after = bisect_right(times, at + width, place)
         case = dict.fromkeys(kinds[place + 1 : after])
-        low, high = bisect_right(times, at - 3 * width, 0, place), bisect_right(times, at - 2 * width, 0, place)
+        low, high = (
+            bisect_right(times, at - 3 * width, 0, place),
+            bisect_right(times, at - 2 * width, 0, place),
+        )
         before = dict.fromkeys(kinds[low:high])
         low, high = bisect_right(times, at + 2 * width, after), bisect_right(times, at + 3 * width, after)
         later = dict.fromkeys(kinds[low:high])
@@ -175,7 +177,9 @@ class Crossover:
             for column in range(0, 2 * CLOSE_WINDOWS, 2):
                 cases, controls = row[column], row[column + 1]
                 gap = cases - controls / 2
-                if cases + controls >= CLOSE_LOOK_CASES and gap * gap >= CLOSE_LOOK_AT**2 * (cases + controls / 4):
+                if cases + controls >= CLOSE_LOOK_CASES and gap * gap >= CLOSE_LOOK_AT**2 * (
+                    cases + controls / 4
+                ):
                     self._look_closely(cause, effect)
                     break
         return row
@@ -267,12 +271,6 @@ class Crossover:
             return
         del self._times[:count], self._kinds[:count], self._contexts[:count]
         self._next = [max(0, place - count) for place in self._next]
-
-
-def rows_of(table: dict[tuple[int, ...], list[int]]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
-    """A table in a fixed order, for snapshots."""
-    for key in sorted(table):
-        yield key, table[key]
 
 
 _ZERO = [0] * len(WINDOWS_MS)

@@ -15,17 +15,27 @@ def _secrets() -> tuple[tuple[re.Pattern[str], str], ...]:
     i = re.IGNORECASE
     return (
         (
-            re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.S),
+            re.compile(
+                r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.S
+            ),
             "<private key hidden>",
         ),
         (re.compile(r"\bAGE-SECRET-KEY-1[0-9A-Z]{20,}"), MASK),
         (re.compile(r"([a-z][a-z0-9+.-]{1,20}://)[^/\s:@'\"]{0,200}:[^/\s@'\"]{1,400}@", i), rf"\1{MASK}@"),
         (re.compile(r"([a-z][a-z0-9+.-]{1,20}://)[^/\s:@'\"]{16,400}@", i), rf"\1{MASK}@"),
-        (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abpr]-[\w-]{10,})"), MASK),
+        (
+            re.compile(
+                r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abpr]-[\w-]{10,})"
+            ),
+            MASK,
+        ),
         (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), MASK),
         (re.compile(r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{20,}|\bAIza[\w-]{30,}"), MASK),
         (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
-        (re.compile(r"((?:authorization|proxy-authorization|x-api-key|cookie)\s*[:=]\s*)[^\r\n'\"]+", i), rf"\1{MASK}"),
+        (
+            re.compile(r"((?:authorization|proxy-authorization|x-api-key|cookie)\s*[:=]\s*)[^\r\n'\"]+", i),
+            rf"\1{MASK}",
+        ),
         (re.compile(r"(\baccess-tokens\s*=\s*)[^\r\n]+", i), rf"\1{MASK}"),
         (re.compile(r"(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{12,}", i), rf"\1{MASK}"),
         (

@@ -64,16 +64,18 @@ def find_files(failure: FailureText) -> tuple[str, ...]:
 
 def is_foreign(file: str) -> bool:
     """Whether a path is in the store or in a channel: not the user's to edit."""
-    return file.startswith("/nix/") or "/channels/" in file or "nixpkgs/lib/" in file or "/.nix-defexpr/" in file
+    return (
+        file.startswith("/nix/") or "/channels/" in file or "nixpkgs/lib/" in file or "/.nix-defexpr/" in file
+    )
 
 
 def _is_library(file: str) -> bool:
-    return any(part in file for part in ("/lib/", "/pkgs/", "/nixos/modules/", "/nixos/lib/", "/modules/lib/"))
+    return any(
+        part in file for part in ("/lib/", "/pkgs/", "/nixos/modules/", "/nixos/lib/", "/modules/lib/")
+    )
 
 
-def choose(
-    failure: FailureText, own: Callable[[str], str | None] = lambda file: None
-) -> Place | None:
+def choose(failure: FailureText, own: Callable[[str], str | None] = lambda file: None) -> Place | None:
     """The best place: an own file with a line, an own file without, a flake's copy, then anything.
 
     ``own`` maps a named path to the user's file behind it (a flake's copy in the store), or None.
