@@ -65,16 +65,16 @@ def judge(
     layout: Layout,
     prior: PublicPrior,
     estimates: Estimates,
-    is_of_members: bool,
+    is_trusted: bool,
 ) -> int:
     """The step in thousandths: the best on the newest fifth of ``trials`` (oldest first) among those that do
     not score below alone; equal scores go to the larger step. Below 20 own trials the public set judges,
-    the step is at most a half, and only members' aggregates are looked at."""
+    the step is at most a half, and only trusted aggregates (members', and judgeable) are looked at."""
     if len(trials) >= OWN_TRIALS_MIN:
         cut = len(trials) - len(trials) // HELD_OUT_DENOMINATOR
         own, held_out = count(trials[:cut]), trials[cut:]
         steps: tuple[int, ...] = STEPS_MILLI
-    elif is_of_members:
+    elif is_trusted:
         own, held_out = count(trials), prior.evaluation
         steps = STEPS_MILLI[1:]
     else:

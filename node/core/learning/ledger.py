@@ -16,7 +16,14 @@ from luminous.crypto.accountant import (
     compute_spent_epsilon,
 )
 from luminous.protocol.codec import Value
-from luminous.protocol.deltas import BUDGET_DELTA, BUDGET_PERIOD_MS, LIFETIME_EPSILON, LearningLaw, Level
+from luminous.protocol.deltas import (
+    BUDGET_DELTA,
+    BUDGET_PERIOD_MS,
+    LIFETIME_EPSILON,
+    Delta,
+    LearningLaw,
+    Level,
+)
 from luminous.protocol.reasons import Reason, Refused
 
 FIELDS = ("window", "level", "cost_nano", "noise_milli", "wall_ms")
@@ -59,6 +66,7 @@ class Ledger:
         self.public_releases = 0
         self._newest_public = -1
         self._charges: dict[int, Charge] = {}
+        self._folded_window = -1
         self._folded_nano = 0  # charges that no rolling period can hold any more
 
     @cached_property
@@ -97,13 +105,18 @@ class Ledger:
         self.newest_wall_ms = max(self.newest_wall_ms, charge.wall_ms)
         for window in [w for w, c in self._charges.items() if self._is_old(c)]:
             self._folded_nano += self._charges.pop(window).cost_nano
+            self._folded_window = max(self._folded_window, window)
 
     def _is_old(self, charge: Charge) -> bool:
         return charge.wall_ms < self.newest_wall_ms - 4 * BUDGET_PERIOD_MS
 
-    def see_own(self, window: int) -> None:
-        """An own delta came back from peers: its window has been released, whatever the journal says."""
-        self.newest_window = max(self.newest_window, window)
+    def see_own(self, delta: Delta, issued_at_ms: int) -> None:
+        """An own delta is held: what it cost can be read off it, should its charge not have been recalled."""
+        self.newest_window = max(self.newest_window, delta.window)
+        if delta.window in self._charges or delta.window <= self._folded_window:
+            return
+        cost = compute_cost_nano(delta.noise_milli) if delta.noise_milli else 0
+        self.add(Charge(delta.window, int(delta.level), cost, delta.noise_milli, issued_at_ms))
 
     def spend_period(self, window: int, wall_ms: int) -> Charge:
         """The journal was lost or damaged: this period counts as spent, and this window as released."""

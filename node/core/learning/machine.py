@@ -129,7 +129,7 @@ class Learning:
         if envelope.kind != Kind.DELTA:
             return ()
         if envelope.author == self._author:
-            self.releases.ledger.see_own(envelope.payload.window)
+            self.releases.ledger.see_own(envelope.payload, envelope.issued_at_ms)
         if self.pool.add(envelope, compute_window(at.wall_ms, self._law)) and self._judge_at_ms is None:
             self._judge_at_ms = at.wall_ms + min(self._law.window_ms // 100, SETTLE_MS_MAX)
         return ()
@@ -186,8 +186,10 @@ class Learning:
             own = self.pool.find(window, self._author)
             part = own.payload.vector if own and aggregate.is_exact else (0,) * self._law.dimension
             beliefs = estimate(aggregate, self._law, part)
-            is_of_members = self.pool.eligible is not None and not self._law.is_open
-            step = judge(self.statistics.trials, self._layout, self._prior, beliefs, is_of_members)
+            # Strangers' aggregates, and any that no evaluation set can judge, wait for own data.
+            is_trusted = self.pool.eligible is not None and not self._law.is_open
+            is_trusted = is_trusted and (self._law.is_fleet or bool(self._prior.evaluation))
+            step = judge(self.statistics.trials, self._layout, self._prior, beliefs, is_trusted)
             facts: dict[str, Value] = {"window": window, "contributors": aggregate.contributors}
             if step == 0:
                 return (Tell("learning.set_aside", facts),)

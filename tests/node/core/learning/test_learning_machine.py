@@ -12,6 +12,7 @@ from luminous.node.core.instant import Instant
 from luminous.node.core.learning.machine import Learning, LearningConfig
 from luminous.node.core.learning.priors import PublicPrior
 from luminous.node.core.learning.records import CHARGE
+from luminous.node.core.learning.statistics import Trial
 from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
 from luminous.protocol.codec import Value, encode
 from luminous.protocol.deltas import (
@@ -46,11 +47,13 @@ def author(n: int) -> AuthorId:
     return AuthorId(digest("member", bytes([n])))
 
 
+# Judges nothing that these tests are about, and believes nothing.
+PRIOR = PublicPrior({}, (Trial(("syntax_error", "close_bracket"), True),))
 MEMBERS = frozenset(author(n) for n in range(12))
 
 
 def node(n: int, law: LearningLaw = EASY, config: LearningConfig | None = None) -> Learning:
-    machine = Learning(NETWORK, author(n), law, SeededEntropy(b"node" + bytes([n])), config)
+    machine = Learning(NETWORK, author(n), law, SeededEntropy(b"node" + bytes([n])), config, PRIOR)
     machine.set_eligible(MEMBERS)
     return machine
 
@@ -64,9 +67,18 @@ def tells(outcomes: tuple[Outcome, ...]) -> list[str]:
 
 
 def admit(n: int, emit: Emit) -> Admitted:
+    charge = emit.charge if isinstance(emit.charge, dict) else {}
+    issued_at_ms = charge.get("wall_ms", 0)  # type: ignore[call-overload]
     raw = encode(DELTA.pack(emit.payload))  # type: ignore[arg-type]
     return Admitted(
-        EnvelopeId(digest("t", author(n), raw)), NETWORK, Kind.DELTA, author(n), 1, 0, emit.payload, raw
+        EnvelopeId(digest("t", author(n), raw)),
+        NETWORK,
+        Kind.DELTA,
+        author(n),
+        1,
+        issued_at_ms,
+        emit.payload,
+        raw,
     )
 
 
@@ -177,6 +189,20 @@ def test_a_machine_that_forgets_its_charges_is_caught() -> None:
     honest.grant(Level.DIFFERENTIAL, at(START))
     honest.recall(CHARGE, first.charge)
     assert emits(honest.tick(at(due))) == []
+
+
+def test_own_envelopes_alone_rebuild_the_ledger() -> None:
+    """Were a charge not recalled, the released delta itself says what it cost; with both, it costs once."""
+    machine = node(0)
+    machine.grant(Level.DIFFERENTIAL, at(START))
+    emit = release(machine, START + MONTH + 7 * HOUR)
+    spent = machine.releases.ledger.lifetime_spent_nano
+    for recalled in (0, 1, 2):
+        again = node(0)
+        for _ in range(recalled):
+            again.recall(CHARGE, emit.charge)
+        again.hear(admit(0, emit), at(START + MONTH + 8 * HOUR))
+        assert again.releases.ledger.lifetime_spent_nano == spent > 0
 
 
 def test_a_useless_release_is_refused_once_a_window_and_keeps_the_budget() -> None:
