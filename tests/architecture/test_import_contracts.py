@@ -63,7 +63,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 LAYERS = "layers"
 INDEPENDENT = "core packages do not import one another"
-WORLD = "only mesh, wire, cli and demo of the simulations use the shell"
+WORLD = "only mesh, wire, cli, demo and what measures or attacks a real node use the shell"
 LIBP2P = "the transport and its guards own every libp2p import"
 CYCLES = "no cycles"
 
