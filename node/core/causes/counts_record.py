@@ -3,12 +3,13 @@
 Refuses raw events: only counts are kept, what happened when is forgotten with the windows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from luminous.node.core.causes.crossover import CLOSE_WINDOWS, LAG_BINS, WIDTH, WINDOWS_MS, Crossover
 from luminous.protocol.codec import Value
 
-Table = Mapping[tuple[int, ...], tuple[int, ...] | list[int]]
+Key = TypeVar("Key", bound=tuple[int, ...])
 # Name to the length of a key and of a row.
 SHAPES = {
     "occurrences": (1, len(WINDOWS_MS)),
@@ -52,7 +53,7 @@ def unpack_counts(body: Mapping[str, Value]) -> Crossover:
     return counts
 
 
-def pack_table(table: Table) -> bytes:
+def pack_table(table: Mapping[Key, Sequence[int]]) -> bytes:
     """Keys and rows in order of keys, each number little end first, seven bits a byte."""
     packed = bytearray()
     for key in sorted(table):

@@ -9,6 +9,7 @@ Refuses to conclude: it counts; ``relations`` judges.
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import chain
 
 WINDOWS_MS: tuple[int, ...] = (10_000, 60_000, 300_000, 3_600_000)
 # Beyond an hour's window nothing is told apart from the rhythm of the day, so it is not counted.
@@ -51,6 +52,7 @@ class Crossover:
         self._kinds: list[int] = []
         self._contexts: list[int] = []
         self._next = [0] * len(WINDOWS_MS)
+        self._now_ms = -HORIZON_MS
         self._last: dict[tuple[int, int], int] = {}
         self.occurrences: dict[int, list[int]] = {}
         self.pairs: dict[tuple[int, int], list[int]] = {}
@@ -65,15 +67,15 @@ class Crossover:
         """Take one event. Late ones are put in their place while their windows are still open."""
         assert 0 <= context < CONTEXTS_MAX
         times = self._times
+        if at_ms <= self._now_ms - 3 * WINDOWS_MS[0]:
+            self.dropped += 1  # its shortest windows are closed
+            return
         if not times or at_ms >= times[-1]:
             times.append(at_ms)
             self._kinds.append(kind)
             self._contexts.append(context)
         else:
             place = bisect_right(times, at_ms)
-            if place < max(self._next):
-                self.dropped += 1
-                return
             times.insert(place, at_ms)
             self._kinds.insert(place, kind)
             self._contexts.insert(place, context)
@@ -83,6 +85,7 @@ class Crossover:
 
     def advance(self, now_ms: int) -> None:
         """Count every occurrence whose windows have closed by ``now_ms``."""
+        self._now_ms = now_ms = max(now_ms, self._now_ms)
         times = self._times
         for window, width in enumerate(WINDOWS_MS):
             place, limit = self._next[window], now_ms - 3 * width
@@ -99,6 +102,7 @@ class Crossover:
         self._kinds.clear()
         self._contexts.clear()
         self._last.clear()
+        self._now_ms = -HORIZON_MS
         self._next = [0] * len(WINDOWS_MS)
 
     def counts(self, cause: int, effect: int, window: int) -> Counts:
@@ -119,16 +123,14 @@ class Crossover:
 
     def halve(self) -> None:
         """Forget half: what was true a month ago weighs half as much."""
-        tables: tuple[dict[object, list[int]], ...] = (
-            self.occurrences,
-            self.pairs,
-            self.without,
-            self.by_context,
-            self.lags,
-        )
-        for table in tables:
-            for row in table.values():
-                row[:] = [count >> 1 for count in row]
+        for row in chain(
+            self.occurrences.values(),
+            self.pairs.values(),
+            self.without.values(),
+            self.by_context.values(),
+            self.lags.values(),
+        ):
+            row[:] = [count >> 1 for count in row]
 
     def _count(self, place: int, window: int, width: int) -> None:
         times, kinds = self._times, self._kinds

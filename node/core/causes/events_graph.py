@@ -65,8 +65,7 @@ class Causes:
     def symptom(self, facts: dict[str, Value], at: Instant) -> tuple[Outcome, ...]:
         """A symptom of health began or ended. Only beginnings are events; an end is no news to causes."""
         if facts.get("present") is True:
-            target = facts.get("target")
-            self.add(f"symptom:{facts.get('name')}" + (f":{target}" if target else ""), at)
+            self.add(_joined("symptom", facts.get("name"), facts.get("target")), at)
         return ()
 
     def add(self, name: str, at: Instant, context: int = 0) -> None:
@@ -220,7 +219,7 @@ class Causes:
         }
 
     def snapshot(self) -> dict[str, Value]:
-        """The counts as plain values; pairs that say least are left out when it grows past a record's size."""
+        """The counts as plain values; past a record's size the pairs that say least are left out."""
         body = pack_counts(self.counts, 0)
         for least in (1, 2, 4, 8, 16):
             if sum(len(blob) for blob in body.values()) <= SNAPSHOT_SIZE_BYTES_MAX:
@@ -295,14 +294,18 @@ def kinds_of(name: str, facts: dict[str, Value]) -> tuple[str, ...]:
     """The kinds of events that an observation stands for. Texts and paths never become names."""
     if name == "command_ended":
         if facts.get("success") is True:
-            return (f"ran:{facts['command']}",) if facts.get("command") else ()
-        return (f"failed:{facts.get('class') or facts.get('signature') or 'unknown'}",)
+            return (_joined("ran", facts.get("command")),) if facts.get("command") else ()
+        return (_joined("failed", facts.get("class") or facts.get("signature") or "unknown"),)
     if name == "unit_failed":
-        return (f"unit_failed:{facts.get('unit')}",)
+        return (_joined("unit_failed", facts.get("unit")),)
     if name == "fix_tried":
-        return (f"fixed:{facts.get('fix')}",) if facts.get("success") is True else ()
-    target = facts.get("component") or facts.get("target") or facts.get("what")
-    return (f"{name}:{target}" if target else name,)
+        return (_joined("fixed", facts.get("fix")),) if facts.get("success") is True else ()
+    return (_joined(name, facts.get("component") or facts.get("target") or facts.get("what")),)
+
+
+def _joined(*parts: Value) -> str:
+    words = [part.hex() if isinstance(part, bytes) else str(part) for part in parts if part]
+    return ":".join(words)
 
 
 def _trial_row(trials: Trials) -> tuple[int, ...]:

@@ -77,7 +77,8 @@ def _exact_tail(hits: int, total: int, upper: bool) -> float:
     span = range(hits, total + 1) if upper else range(hits + 1)
     if total < 60:
         ways = sum(comb(total, k) << (total - k) for k in span)
-        return ways / 3**total
+        share: float = ways / 3**total
+        return share
     base = lgamma(total + 1) - total * log(3)
     return sum(exp(base - lgamma(k + 1) - lgamma(total - k + 1) + (total - k) * log(2)) for k in span)
 

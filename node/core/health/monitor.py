@@ -119,12 +119,12 @@ class Health:
         points = None if score is None or score.points is None else score.points
         worst: list[Value] = []
         for part, value, signal in score.worst if score else ():
-            worst.append(
-                {"part": part, "points": round(value), "signal": signal, "reading": self.value(signal)}
-            )
+            lowest: dict[str, Value] = {"part": part, "points": round(value), "signal": signal}
+            worst.append({**lowest, "reading": self.value(signal)})
         changes: list[Value] = []
         for wall_ms, old, new in self._changes:
-            changes.append({"wall_ms": wall_ms, "from": old, "to": new})
+            change: dict[str, Value] = {"wall_ms": wall_ms, "from": old, "to": new}
+            changes.append(change)
         return {
             "score": None if points is None else round(points),
             "status": self.status.value,
