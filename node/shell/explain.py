@@ -51,8 +51,8 @@ def explain_text(
 ) -> Answer:
     """The answer for the output ``text`` of a failed command.
 
-    ``root``: the directory that it worked in; ``ask``: whether to question this machine's state; ``local`` and
-    ``prior``: outcome counts by (class, fix id), from here and from peers. Never raises for any text.
+    ``root``: the directory that it worked in; ``ask``: whether to question this machine's state;
+    ``local`` and ``prior``: outcome counts by (class, fix id), from here and from peers. Never raises for any text.
     """
     cut = len(text) > HEAD_SIZE_BYTES_MAX + TAIL_SIZE_BYTES_MAX
     if cut:
@@ -94,7 +94,7 @@ def split_command(command: str | None) -> tuple[str, ...]:
 
 
 def read_user_files(failure: FailureText, root: Path | None) -> UserFiles:
-    """The user's own Nix, JSON and TOML files: those that the text names, then those under ``root``; bounded."""
+    """The user's own Nix, JSON and TOML files: named in the text, then under ``root``; bounded."""
     texts: dict[str, str] = {}
     seen = "\n".join(line.text for line in failure.lines[-4000:])
     for match in _NAMED.finditer(seen):
@@ -183,7 +183,7 @@ def _read_stream() -> tuple[str, bool]:
     head = bytearray()
     tail = bytearray()
     cut = False
-    while chunk := sys.stdin.buffer.read1(1 << 16):
+    while chunk := os.read(sys.stdin.fileno(), 1 << 16):
         room = HEAD_SIZE_BYTES_MAX - len(head)
         head += chunk[:room]
         tail += chunk[room:] if room > 0 else chunk
@@ -223,7 +223,7 @@ def run(
     as_json: bool = False,
     share: bool = False,
 ) -> int:
-    """Print the answer for a file or standard input. 0 explained, 1 unknown; raises Failure for the world's faults."""
+    """Print the answer for a file or standard input: 0 explained, 1 unknown; raises Failure."""
     text, _ = read_source(path)
     folder = root if root is not None else _default_root()
     answer = explain_text(text, command=command, exit_code=exit_code, root=folder)

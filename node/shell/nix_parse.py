@@ -29,7 +29,7 @@ def _by_nix(program: str, name: str, text: str) -> bool:
     if name.endswith(".json"):
         return _is_json(text)
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [program, "--parse", "-"],
             input=text.encode(),
             capture_output=True,

@@ -74,7 +74,7 @@ def _system() -> str:
 
 def _run(argv: list[str]) -> str | None:
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             argv, capture_output=True, timeout=COMMAND_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -122,7 +122,7 @@ def _listing(named: str, root: Path) -> tuple[str, ...]:
 
 def _space(where: str, root: Path | None) -> tuple[str, str, str]:
     """(mount without space, mount without inodes, words) over the places that matter."""
-    places = ["/nix/store", "/nix/var/nix", os.environ.get("TMPDIR", "/tmp"), "/boot", "/boot/efi"]  # noqa: S108
+    places = ["/nix/store", "/nix/var/nix", os.environ.get("TMPDIR", "/tmp"), "/boot", "/boot/efi"]
     if where.startswith("/"):
         folder = Path(where)
         while not folder.exists() and folder != folder.parent:
@@ -131,7 +131,7 @@ def _space(where: str, root: Path | None) -> tuple[str, str, str]:
     if root is not None:
         places.append(str(root))
     space = inodes = ""
-    words = []
+    words: list[str] = []
     for place in places:
         try:
             info = os.statvfs(place)

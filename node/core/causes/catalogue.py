@@ -81,7 +81,7 @@ class Catalogue:
 def parse_catalogue(tables: Mapping[str, Mapping[str, Any]]) -> Catalogue:
     """The catalogue from the merged TOML tables.
 
-    Raises ValueError naming the entry that is wrong: the catalogue is part of the program, so this is our fault.
+    Raises ValueError naming the entry that is wrong: the catalogue is part of the program.
     """
     return Catalogue({class_id: _parse_class(class_id, table) for class_id, table in tables.items()})
 

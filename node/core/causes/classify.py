@@ -59,7 +59,7 @@ def find_hits(catalogue: Catalogue, failure: FailureText) -> tuple[Hit, ...]:
 
 
 def weigh(hits: tuple[Hit, ...]) -> tuple[Candidate, ...]:
-    """One candidate a class. The best hit keeps its belief, less when a close rival of another class holds."""
+    """One candidate a class. The best hit keeps its belief, less when a close rival class holds."""
     best: dict[str, Hit] = {}
     for hit in hits:
         best.setdefault(hit.rule.class_id, hit)

@@ -17,7 +17,7 @@ class Edit:
 
 
 def unified(edit: Edit, shown_name: str) -> str:
-    """The unified diff with one hunk, for ``patch -p1`` in the directory that ``shown_name`` is relative to."""
+    """The unified diff with one hunk, for ``patch -p1`` where ``shown_name`` starts."""
     a, b = edit.before.split("\n"), edit.after.split("\n")
     a_ends, b_ends = edit.before.endswith("\n"), edit.after.endswith("\n")
     a, b = (a[:-1] if a_ends else a), (b[:-1] if b_ends else b)

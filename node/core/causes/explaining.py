@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from luminous.node.core.causes import edits
 from luminous.node.core.causes.answer import Answer, Fix
 from luminous.node.core.causes.catalogue import (
     CLASSES_NOTHING_BEHIND,
@@ -18,8 +17,10 @@ from luminous.node.core.causes.catalogue import (
 )
 from luminous.node.core.causes.classify import ABSTAIN_BELOW, Candidate, Hit, find_hits, weigh_with
 from luminous.node.core.causes.diff import Edit, unified
-from luminous.node.core.causes.names import suggested
+from luminous.node.core.causes.edit_text import find_definition
+from luminous.node.core.causes.holes import quote
 from luminous.node.core.causes.neighbours import Corpus
+from luminous.node.core.causes.proposals import propose
 from luminous.node.core.causes.ranking import Counts, rank
 from luminous.node.core.causes.redact import hide_secrets
 from luminous.node.core.causes.rerun import rerun_argv
@@ -27,13 +28,16 @@ from luminous.node.core.causes.signature import cause_line, signature
 from luminous.node.core.causes.state import MachineState, settle
 from luminous.node.core.causes.text import FailureText
 from luminous.node.core.causes.user_files import UserFiles
-from luminous.node.core.causes.verbs import VERBS, Kind, fill, quote, setting_text
-from luminous.node.core.causes.where import Place, choose, find_files
+from luminous.node.core.causes.verbs import VERBS, Kind, fill, setting_text
+from luminous.node.core.causes.where import Place, choose
 
 FIXES_MAX = 5
 EDITS_TRIED_MAX = 24
 FACT_CHARS_MAX = 300
 NO_FILES = UserFiles("", {})
+NO_STATE = MachineState()
+# Options that only Home Manager has.
+_HOME_OPTIONS = ("home.", "gtk", "xdg.config", "wayland.windowManager", "dconf.settings", "home-manager")
 # Classes whose place says nothing about the user's file.
 _NO_PLACE = ("disk_full", "inodes_exhausted", "network_unreachable", "daemon_unreachable", "out_of_memory")
 
@@ -45,7 +49,7 @@ class Situation:
     command: tuple[str, ...] = ()  # the words of the command, () when unknown
     exit_code: int | None = None
     files: UserFiles = NO_FILES
-    state: MachineState = MachineState()
+    state: MachineState = NO_STATE
     parses: Callable[[str, str], bool] | None = None  # (file name, text) -> is it valid
     local: Counts = field(default_factory=dict)
     prior: Counts = field(default_factory=dict)
@@ -107,7 +111,7 @@ def gather_facts(class_id: str, hits: tuple[Hit, ...], failure: FailureText, at:
     facts: dict[str, str] = {}
     for hit in hits:
         for name, value in hit.facts.items():
-            if hit.rule.class_id == class_id or name in ("drv", "top") and name not in facts:
+            if hit.rule.class_id == class_id or (name in ("drv", "top") and name not in facts):
                 facts.setdefault(name, value)
     if "getting status of" in failure.said and class_id == "file_not_tracked_by_git" and "path" not in facts:
         facts |= {k: v for hit in hits for k, v in hit.facts.items() if k == "path"}
@@ -171,7 +175,7 @@ def locate(
     option = facts.get("option", "")
     if option:
         wanted = place.file if place else None
-        spots = list(edits.find_definition(files, option))
+        spots = list(find_definition(files, option))
         for file, text, offset in sorted(spots, key=lambda spot: spot[0] != wanted):
             return Place(file, text.count("\n", 0, offset) + 1)
     path = facts.get("path", "")
@@ -181,7 +185,7 @@ def locate(
             found = re.search(rf"[./]{re.escape(base)}(?![\w.-])", files.texts[file])
             if found and file.endswith(".nix"):
                 return Place(file, files.texts[file].count("\n", 0, found.start()) + 1)
-    for edit in _edits(entry.id + ".", entry.id, facts, None, failure, files, MachineState()):
+    for edit in propose(entry.id + ".", entry.id, facts, None, failure, files, NO_STATE):
         return Place(edit.file, _line_of_change(edit))
     return place
 
@@ -248,7 +252,7 @@ def _pointless(fix_id: str, facts: Mapping[str, str], state: MachineState) -> bo
         return not re.search(r"\b40[0-9]\b", line)
     if fix_id == "option_not_found.home":
         option = facts.get("option", "")
-        return not option.startswith(("home.", "gtk", "xdg.config", "wayland.windowManager", "dconf.settings", "home-manager")) and option != "home"  # fmt: skip
+        return option != "home" and not option.startswith(_HOME_OPTIONS)
     if fix_id == "file_not_tracked_by_git.path":
         return state.git_path == "untracked"
     return False
@@ -307,7 +311,7 @@ def _edit_fix(
     template: FixTemplate, facts: dict[str, str], place: Place | None, failure: FailureText, at: Situation
 ) -> Fix | None:
     for tried, edit in enumerate(
-        _edits(template.id, template.class_id, facts, place, failure, at.files, at.state)
+        propose(template.id, template.class_id, facts, place, failure, at.files, at.state)
     ):
         if tried >= EDITS_TRIED_MAX:
             break
@@ -333,64 +337,6 @@ def _edit_fix(
         evidence = "the changed file parses" if at.parses is not None else "Nix names it"
         return Fix(template.id, text, None, diff, verb.safety.value, verb.undo, evidence, _pair(template))
     return None
-
-
-def _edits(
-    fix_id: str,
-    class_id: str,
-    facts: Mapping[str, str],
-    place: Place | None,
-    failure: FailureText,
-    files: UserFiles,
-    state: MachineState,
-) -> Iterator[Edit]:
-    if not files.texts:
-        return iter(())
-    names = suggested(failure.said)
-    match class_id:
-        case "syntax_error":
-            return edits.syntax(facts, place, files)
-        case "undefined_variable":
-            return edits.undefined_variable(fix_id, facts, place, files)
-        case "missing_attribute":
-            return edits.attribute(facts, place, files, names)
-        case "user_throw":
-            return edits.renamed(facts, files)
-        case "option_not_found":
-            remove = fix_id.endswith(".remove")
-            return edits.option_removed(facts, files) if remove else edits.option_name(facts, files, names)
-        case "option_type_error":
-            return edits.option_value(facts, files, "")
-        case "option_conflict":
-            return edits.option_forced(facts, files, find_files(failure))
-        case "hash_mismatch":
-            return edits.hash_replaced(facts, files)
-        case "bad_hash":
-            return edits.hash_faked(facts, files)
-        case "type_error":
-            return edits.string_conversion(fix_id, facts, place, files)
-        case "missing_file":
-            return edits.missing_path(fix_id, facts, files, state.listing)
-        case "attr_already_defined":
-            return edits.duplicate_removed(facts, place, files)
-        case "unexpected_argument":
-            return edits.arguments_opened(place, files)
-        case "restricted_eval":
-            return edits.current_system(files, state.system)
-        case "builder_not_found":
-            return edits.builder_replaced(facts, files)
-        case "invalid_derivation":
-            return edits.name_cleaned(facts, files)
-        case "not_absolute_path":
-            return edits.path_unquoted(facts, place, files)
-        case "bad_json_toml":
-            return edits.json_comma(files)
-        case "unfree_license":
-            return edits.config_allowed(class_id, facts.get("package_name", ""), files)
-        case "insecure_package":
-            return edits.config_allowed(class_id, facts.get("package", ""), files)
-        case _:
-            return iter(())
 
 
 def _line_of_change(edit: Edit) -> int:

@@ -25,7 +25,7 @@ Counts = Mapping[tuple[str, str], tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A fix with its posterior: ``lower`` orders and is shown, ``mean`` explains, ``trials`` happened here."""
+    """A fix with its posterior: ``lower`` orders and is shown; ``trials`` happened here."""
 
     class_id: str
     fix_id: str

@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 
 from luminous.node.core.causes.catalogue import FixTemplate
+from luminous.node.core.causes.holes import fits
 from luminous.node.core.causes.names import nearest
 from luminous.node.core.causes.user_files import UserFiles
-from luminous.node.core.causes.verbs import Verb, fill, fits
+from luminous.node.core.causes.verbs import Verb, fill
 
 WORDS_MAX = 64
 _WORD = re.compile(r"[A-Za-z0-9_@%+=:,./~^#?&()*<>{}\[\]!'\"; -]{1,400}")
@@ -19,11 +20,13 @@ _NIX_PROGRAMS = re.compile(
     r"(?:.*/)?(?:nix|nix-(?:build|shell|env|store|instantiate)|nixos-rebuild|home-manager|darwin-rebuild)"
 )
 _KNOWN_FLAGS = (
-    "--no-out-link --out-link --show-trace --keep-going --keep-failed --verbose --quiet --option --dry-run --attr "
-    "--arg --argstr --file --expr --eval --strict --json --refresh --offline --no-link --print-build-logs --max-jobs "
-    "--cores --fallback --check --repair --rebuild --system --include --help --version --flake --upgrade --switch "
-    "--rollback --recursive --raw --no-write-lock-file --update-input --override-input --accept-flake-config"
-).split()
+    "--no-out-link", "--out-link", "--show-trace", "--keep-going", "--keep-failed", "--verbose",
+    "--quiet", "--option", "--dry-run", "--attr", "--arg", "--argstr", "--file", "--expr", "--eval",
+    "--strict", "--json", "--refresh", "--offline", "--no-link", "--print-build-logs", "--max-jobs",
+    "--cores", "--fallback", "--check", "--repair", "--rebuild", "--system", "--include", "--help",
+    "--version", "--flake", "--upgrade", "--switch", "--rollback", "--recursive", "--raw",
+    "--no-write-lock-file", "--update-input", "--override-input",
+)  # fmt: skip
 
 
 def rerun_argv(

@@ -6,11 +6,11 @@ back (adding substituters or keys, trusted users, ``--impure``, deleting generat
 shell, ``systemctl enable``) has no verb and therefore cannot be said.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+
+from luminous.node.core.causes.holes import fits
 
 
 class Safety(Enum):
@@ -49,39 +49,6 @@ class Verb:
         return tuple(name for name, _ in self.holes)
 
 
-_PLAIN = r"[A-Za-z0-9_@%+=:,./~^-]"
-# Types of holes: a value is refused unless the whole of it matches. None admits a blank, a quote, a control
-# character, a leading dash, or anything that a shell reads.
-HOLE_TYPES: Mapping[str, str] = {
-    "relative_path": r"(?!-)(?!/)(?!.*(?:^|/)\.\.(?:/|$))[A-Za-z0-9_@%+=,./~-]{1,400}",
-    "absolute_path": r"/(?!.*(?:^|/)\.\.(?:/|$))[A-Za-z0-9_@%+=:,./~-]{0,400}",
-    "home_path": r"/(?:home|root|Users|var/home|data/data)/(?!.*(?:^|/)\.\.(?:/|$))[A-Za-z0-9_@%+=:,./~-]{1,400}",
-    "store_path": r"/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]{1,211}",
-    "drv_path": r"/(?:[A-Za-z0-9_.-]+/){1,12}[0-9a-z]{32}-[A-Za-z0-9+._?=-]{1,211}\.drv",
-    "word": r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,80}",
-    "lookup": r"[A-Za-z][A-Za-z0-9_+-]{0,40}",
-    "host": r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,200}[A-Za-z0-9])?",
-    "unit": r"[A-Za-z0-9_][A-Za-z0-9_@:.\\-]{0,120}\.(?:service|socket|mount|target|timer|path|swap|automount)",
-    "count": r"[1-9][0-9]{0,6}",
-    "feature": r"nix-command|flakes|ca-derivations|recursive-nix|pipe-operators?|dynamic-derivations|"
-    r"fetch-closure|fetch-tree|git-hashing|parse-toml-timestamps|impure-derivations|no-url-literals|"
-    r"repl-flake|auto-allocate-uids|cgroups|configurable-impure-env|local-overlay-store|mounted-ssh-store|"
-    r"verified-fetches|read-only-local-store",
-    "limit": r"timeout|max-silent-time|connect-timeout|stalled-download-timeout|download-attempts|"
-    r"allow-import-from-derivation",
-    "limit_value": r"[1-9][0-9]{0,6}|true",
-    "channel": r"https://(?:channels\.nixos\.org|nixos\.org/channels)/(?:nixos|nixpkgs)-(?:unstable|\d\d\.\d\d)"
-    r"|https://github\.com/nix-community/home-manager/archive/(?:master|release-\d\d\.\d\d)\.tar\.gz",
-    "channel_name": r"nixos|nixpkgs|home-manager",
-    "program": r"nix|nix-(?:build|shell|env|store|instantiate|channel|collect-garbage|hash|copy-closure)|"
-    r"nixos-rebuild|nixos-option|nixos-install|home-manager|nh|darwin-rebuild",
-    "attribute": r"[A-Za-z_][A-Za-z0-9_'-]{0,80}(?:\.[A-Za-z_][A-Za-z0-9_'-]{0,80}){0,12}",
-    "setting": r"nixpkgs\.config\.(?:allowUnfreePredicate|permittedInsecurePackages)|"
-    r"nix\.settings\.(?:experimental-features|max-jobs|cores)|swapDevices|boot\.loader\.configurationLimit",
-    "package": r"[A-Za-z0-9_][A-Za-z0-9_.+?=-]{0,120}",
-    "flag": r"--?[A-Za-z][A-Za-z0-9-]{0,60}",
-}
-
 R, U, C = Safety.READ_ONLY, Safety.REVERSIBLE, Safety.CAREFUL
 _COMMAND, _EDIT = Kind.COMMAND, Kind.EDIT
 _SAME = "the same command succeeds"
@@ -101,11 +68,24 @@ VERBS: Mapping[str, Verb] = {
             Kind.SETTING,
             U,
             (),
-            (("option", "setting"), ("package", "package"), ("feature", "feature"), ("count", "count"), ("size", "count")),
+            (
+                ("option", "setting"),
+                ("package", "package"),
+                ("feature", "feature"),
+                ("count", "count"),
+                ("size", "count"),
+            ),
             "take the line out again and rebuild",
         ),
         # git
-        Verb("git_add", _COMMAND, U, ("git", "add", "--", "{path}"), (("path", "relative_path"),), "git rm --cached -- {path}"),
+        Verb(
+            "git_add",
+            _COMMAND,
+            U,
+            ("git", "add", "--", "{path}"),
+            (("path", "relative_path"),),
+            "git rm --cached -- {path}",
+        ),
         Verb("git_restore", _COMMAND, U, ("git", "restore", "--", "{path}"), (("path", "relative_path"),)),
         Verb(
             "git_trust_directory",
@@ -115,15 +95,57 @@ VERBS: Mapping[str, Verb] = {
             (("path", "absolute_path"),),
         ),
         # reading
-        Verb("nix_log", _COMMAND, R, ("nix-store", "--read-log", "{drv}"), (("drv", "drv_path"),), "", _SHOWN),
-        Verb("search_package", _COMMAND, R, ("nix", "search", "nixpkgs", "{word}"), (("word", "word"),), "", _SHOWN),
+        Verb(
+            "nix_log", _COMMAND, R, ("nix-store", "--read-log", "{drv}"), (("drv", "drv_path"),), "", _SHOWN
+        ),
+        Verb(
+            "search_package",
+            _COMMAND,
+            R,
+            ("nix", "search", "nixpkgs", "{word}"),
+            (("word", "word"),),
+            "",
+            _SHOWN,
+        ),
         Verb("show_space", _COMMAND, R, ("df", "-h"), (), "", _SHOWN),
-        Verb("show_mount", _COMMAND, R, ("findmnt", "--target", "{path}"), (("path", "absolute_path"),), "", _SHOWN),
-        Verb("show_roots", _COMMAND, R, ("nix-store", "--query", "--roots", "{path}"), (("path", "store_path"),), "", _SHOWN),
+        Verb(
+            "show_mount",
+            _COMMAND,
+            R,
+            ("findmnt", "--target", "{path}"),
+            (("path", "absolute_path"),),
+            "",
+            _SHOWN,
+        ),
+        Verb(
+            "show_roots",
+            _COMMAND,
+            R,
+            ("nix-store", "--query", "--roots", "{path}"),
+            (("path", "store_path"),),
+            "",
+            _SHOWN,
+        ),
         Verb("show_help", _COMMAND, R, ("{program}", "--help"), (("program", "program"),), "", _SHOWN),
         Verb("list_profile", _COMMAND, R, ("nix", "profile", "list"), (), "", _SHOWN),
-        Verb("unit_log", _COMMAND, R, ("journalctl", "-b", "-n", "50", "-u", "{unit}"), (("unit", "unit"),), "", _SHOWN),
-        Verb("check_host", _COMMAND, R, ("getent", "hosts", "{host}"), (("host", "host"),), "", "the name resolves"),
+        Verb(
+            "unit_log",
+            _COMMAND,
+            R,
+            ("journalctl", "-b", "-n", "50", "-u", "{unit}"),
+            (("unit", "unit"),),
+            "",
+            _SHOWN,
+        ),
+        Verb(
+            "check_host",
+            _COMMAND,
+            R,
+            ("getent", "hosts", "{host}"),
+            (("host", "host"),),
+            "",
+            "the name resolves",
+        ),
         Verb(
             "check_database",
             _COMMAND,
@@ -150,7 +172,14 @@ VERBS: Mapping[str, Verb] = {
         ),
         Verb("channel_update", _COMMAND, U, ("nix-channel", "--update"), (), "nix-channel --rollback"),
         # services and files
-        Verb("daemon_start", _COMMAND, U, ("systemctl", "start", "nix-daemon.socket"), (), "systemctl stop nix-daemon.socket"),
+        Verb(
+            "daemon_start",
+            _COMMAND,
+            U,
+            ("systemctl", "start", "nix-daemon.socket"),
+            (),
+            "systemctl stop nix-daemon.socket",
+        ),
         Verb("unit_restart", _COMMAND, U, ("systemctl", "restart", "{unit}"), (("unit", "unit"),)),
         Verb(
             "move_aside",
@@ -161,8 +190,22 @@ VERBS: Mapping[str, Verb] = {
         ),
         Verb("home_manager_backup", _COMMAND, U, ("home-manager", "switch", "-b", "backup"), ()),
         # the user's own command again, with one thing changed
-        Verb("rerun_with", _COMMAND, U, ("--option", "{option}", "{value}"), (("option", "limit"), ("value", "limit_value")), rerun=True),
-        Verb("rerun_feature", _COMMAND, U, ("--extra-experimental-features", "{feature}"), (("feature", "feature"),), rerun=True),
+        Verb(
+            "rerun_with",
+            _COMMAND,
+            U,
+            ("--option", "{option}", "{value}"),
+            (("option", "limit"), ("value", "limit_value")),
+            rerun=True,
+        ),
+        Verb(
+            "rerun_feature",
+            _COMMAND,
+            U,
+            ("--extra-experimental-features", "{feature}"),
+            (("feature", "feature"),),
+            rerun=True,
+        ),
         Verb(
             "rerun_search_path",
             _COMMAND,
@@ -171,21 +214,25 @@ VERBS: Mapping[str, Verb] = {
             (("name", "lookup"), ("path", "absolute_path")),
             rerun=True,
         ),
-        Verb("rerun_jobs", _COMMAND, U, ("--max-jobs", "{jobs}", "--cores", "{cores}"), (("jobs", "count"), ("cores", "count")), rerun=True),
-        Verb("rerun_attribute", _COMMAND, U, ("{old}", "{new}"), (("old", "attribute"), ("new", "attribute")), rerun=True),
+        Verb(
+            "rerun_jobs",
+            _COMMAND,
+            U,
+            ("--max-jobs", "{jobs}", "--cores", "{cores}"),
+            (("jobs", "count"), ("cores", "count")),
+            rerun=True,
+        ),
+        Verb(
+            "rerun_attribute",
+            _COMMAND,
+            U,
+            ("{old}", "{new}"),
+            (("old", "attribute"), ("new", "attribute")),
+            rerun=True,
+        ),
         Verb("rerun_flag", _COMMAND, U, ("{old}", "{new}"), (("old", "flag"), ("new", "flag")), rerun=True),
     )
-}  # fmt: skip
-
-
-@lru_cache(maxsize=64)
-def _hole_pattern(type_name: str) -> re.Pattern[str]:
-    return re.compile(HOLE_TYPES[type_name])
-
-
-def fits(type_name: str, value: str) -> bool:
-    """Whether ``value`` may fill a hole of the type; the whole value has to match."""
-    return _hole_pattern(type_name).fullmatch(value) is not None
+}
 
 
 def fill(verb: Verb, values: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -230,13 +277,3 @@ def setting_text(values: Mapping[str, str]) -> str | None:
     if option == "swapDevices":
         return f'swapDevices = [ {{ device = "/swapfile"; size = {value}; }} ];'
     return f"{option} = {value};"
-
-
-_PLAIN_WORD = re.compile(_PLAIN + r"+")
-
-
-def quote(argv: tuple[str, ...]) -> str:
-    """``argv`` as one line to copy into a shell; words with anything unusual stand in single quotes."""
-    return " ".join(
-        word if _PLAIN_WORD.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'" for word in argv
-    )

@@ -42,6 +42,8 @@ def find_places(failure: FailureText) -> tuple[Place, ...]:
     after: list[Place] = []
     last_error = _last_message(failure)
     for number, line in enumerate(failure.lines):
+        if "already defined at" in line.text:
+            continue  # names the other definition, not the one that is wrong
         if line.kind in (LineKind.EXCERPT, LineKind.LOG) or len(before) + len(after) > PLACES_MAX:
             continue
         match = in_file.search(line.text) or with_line.search(line.text) or bare.search(line.text)
