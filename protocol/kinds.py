@@ -20,3 +20,4 @@ class Kind(IntEnum):
     FINAL = 9
     CERTIFICATE = 10
     OPERATION = 11
+    HEADS = 12

@@ -10,6 +10,7 @@ from luminous.protocol.bindings import BINDING
 from luminous.protocol.closing import CLOSE
 from luminous.protocol.deltas import DELTA
 from luminous.protocol.kinds import Kind
+from luminous.protocol.minutes import FINAL, HEADS, LEAD, REPORT, VOTE
 from luminous.protocol.proposals import PROPOSAL
 from luminous.protocol.schema import Schema
 
@@ -17,6 +18,11 @@ SCHEMAS: dict[int, Schema[Any]] = {
     Kind.PROPOSAL: PROPOSAL,
     Kind.BALLOT: BALLOT,
     Kind.CLOSE: CLOSE,
+    Kind.REPORT: REPORT,
+    Kind.HEADS: HEADS,
+    Kind.LEAD: LEAD,
+    Kind.VOTE: VOTE,
+    Kind.FINAL: FINAL,
     Kind.DELTA: DELTA,
     Kind.BINDING: BINDING,
 }
