@@ -33,6 +33,8 @@ NETWORK = NetworkId(bytes(16))
 WINDOW = 5
 SMALL = LearningLaw(dimension=16, aggregate_min=1)
 LAW = LearningLaw()
+FROZEN = ["344b490f60a18fdf", "d1ba8918b8cb9cff", "4a78c9b2b56dbfb9"]
+FIRST = [(43, 48, 42, 47), (30912, 46144, 30208, 36096), (33709, 37971, 21405, 22857)]
 SIGNS = compute_signs(NETWORK, WINDOW, 64)
 
 
@@ -186,6 +188,17 @@ def test_copies_collapse_to_one_and_independent_noise_does_not() -> None:
     ]
     assert len(screen(honest, LAW)) == 20
     assert len(screen([*honest[1:], *copies], LAW)) == 20
+
+
+def test_frozen_results() -> None:
+    """One aggregate of each rule, byte for byte: another implementation must reach the same."""
+    rows = [[(7 * n + 3 * i) % 11 for i in range(64)] for n in range(9)]
+    fleet = combined([public(n, row) for n, row in enumerate(rows)], fleet_law(10_000))
+    median = combined([public(n, row) for n, row in enumerate(rows[:5])])
+    mixed = [public(n, row) if n % 2 else noised(n, row) for n, row in enumerate(rows)]
+    trimmed = combined(mixed)
+    assert [x.digest.hex()[:16] for x in (fleet, median, trimmed)] == FROZEN
+    assert fleet.vector[:4] == FIRST[0] and median.vector[:4] == FIRST[1] and trimmed.vector[:4] == FIRST[2]
 
 
 def test_an_order_dependent_mutant_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

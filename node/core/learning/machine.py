@@ -71,6 +71,7 @@ class Learning:
         self.pool = Pool(network, law, layout)
         self._adoption = Adoption()
         self._judge_at_ms: int | None = None
+        self._decided_min = law.contributors_min
 
     # What happens here
 
@@ -123,6 +124,10 @@ class Learning:
     def set_eligible(self, eligible: frozenset[AuthorId] | None) -> None:
         """Whose deltas count: the roll's members, or None for anyone."""
         self.pool.set_eligible(eligible)
+
+    def set_contributors_min(self, contributors_min: int) -> None:
+        """What the network decided about how many authors it takes; outside a fleet never below the genesis."""
+        self._decided_min = max(contributors_min, 1 if self._law.is_fleet else self._law.contributors_min)
 
     def hear(self, envelope: Admitted, at: Instant) -> tuple[Outcome, ...]:
         """A delta arrived, by gossip, sync or replay: idempotent, in any order."""
@@ -206,7 +211,7 @@ class Learning:
     @property
     def contributors_min(self) -> int:
         """Authors needed before anything is used or shown: the law's number, or more if wished here."""
-        return max(self._law.contributors_min, self._law.aggregate_min, self._config.min_participants)
+        return max(self._decided_min, self._law.aggregate_min, self._config.min_participants)
 
     @property
     def level(self) -> Level:

@@ -326,6 +326,14 @@ def test_local_wishes_only_make_it_stricter() -> None:
     assert node(0, LearningLaw(), LearningConfig(min_participants=30)).contributors_min == 30
 
 
+def test_a_decision_can_ask_for_more_contributors_and_not_for_fewer() -> None:
+    machine = node(0, LearningLaw())
+    machine.set_contributors_min(25)
+    assert machine.contributors_min == 25
+    machine.set_contributors_min(2)
+    assert machine.contributors_min == 10
+
+
 def test_sybils_outside_the_roll_do_not_count() -> None:
     machine = node(0, LearningLaw())
     donor = node(1, LearningLaw())
