@@ -4,10 +4,12 @@ Refuses to know anything about Nix: each hands its words to the module that does
 """
 
 import os
+import sys
 
 import click
 
 from luminous.node.shell.cli.options import entry, json_option, state
+from luminous.node.shell.failure import Exit, Failure
 
 PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -24,8 +26,20 @@ def explain(
 ) -> int:
     """Why a Nix command failed and what fixes it. Reads the text from FILE, or from stdin (-)."""
     run = entry("luminous.node.shell.explain", "run", "explain")
+    if path is None and sys.stdin.isatty():
+        do = "luminous-node explain FILE, or put | luminous-node explain behind 2>&1"
+        raise Failure(
+            "there is nothing to explain", "no file was named and nothing is piped in", do, Exit.USAGE
+        )
     return int(
-        run(path, command=command_line, exit_code=exit_code, root=root, as_json=state().as_json, share=share)
+        run(
+            path or "-",
+            command=command_line,
+            exit_code=exit_code,
+            root=root,
+            as_json=state().as_json,
+            share=share,
+        )
     )
 
 
