@@ -5,7 +5,7 @@ node with another view never censors. Age never affects admission.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from luminous.crypto.keys import is_signed
 from luminous.protocol.codec import decode
@@ -17,7 +17,7 @@ from luminous.protocol.messages import SCHEMAS
 from luminous.protocol.reasons import Reason, Refused
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     """What the gossip layer does with a message."""
 
     ACCEPT = "accept"  # relay it and hear it
@@ -102,6 +102,13 @@ class Admissions:
                     del self._known[old]
             self._known[raw] = known
         return known
+
+
+def judge(admissions: Admissions, arrival: Arrival, topic: str, wall_ms: int) -> Verdict:
+    """May these bytes be relayed and heard? ``topic``: the one this network gossips on."""
+    if arrival.topic != topic:
+        return Verdict.REJECT
+    return judge_gossip(admissions.admit(arrival.raw), wall_ms)
 
 
 def judge_gossip(admitted: Admitted | Refused, wall_ms: int) -> Verdict:

@@ -6,9 +6,11 @@ Refuses nothing by its own judgement: it reads words, the machines judge.
 from luminous.node.core import commands
 from luminous.node.core.instant import Instant
 from luminous.node.core.machines import Machines
-from luminous.node.core.outcomes import Outcome
+from luminous.node.core.outcomes import Emit, Outcome
 from luminous.protocol.ballots import Choice
+from luminous.protocol.bindings import Binding
 from luminous.protocol.identifiers import ProposalId
+from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import TEXT_SIZE_BYTES_MAX, TITLE_SIZE_BYTES_MAX
 from luminous.protocol.proposals import PROPOSAL, Effect, Proposal, ProposalKind, Threshold, Uncertainty
 from luminous.protocol.reasons import Reason, Refused
@@ -39,6 +41,8 @@ def execute(machines: Machines, command: commands.Command, at: Instant) -> Done:
             return machines.forget(at)
         case commands.Heal():
             return machines.heal(command.intent, undo=command.undo, at=at)
+        case commands.Bind():
+            return (Emit(Kind.BINDING, Binding(command.peer, command.not_after_ms)),)
 
 
 def _propose(machines: Machines, command: commands.Propose, at: Instant) -> Done:

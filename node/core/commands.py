@@ -68,7 +68,15 @@ class Heal:
     undo: bool = False
 
 
-Command: TypeAlias = Propose | CastVote | Override | SetParameter | GrantLearning | Forget | Heal
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Sign that ``peer`` is this node's transport identity until ``not_after_ms``."""
+
+    peer: str
+    not_after_ms: int
+
+
+Command: TypeAlias = Propose | CastVote | Override | SetParameter | GrantLearning | Forget | Heal | Bind
 
 # Commands whose outcome is signed: they need a network, a journal and an unhalted key.
-SIGNED = (Propose, CastVote, SetParameter)
+SIGNED = (Propose, CastVote, SetParameter, Bind)

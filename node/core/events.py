@@ -90,6 +90,13 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalLost:
+    """The journal is gone or damaged beside a state store that knew one: own acts are forgotten."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFailed:
     """An append failed and stays failed: the node is mute until ``StoreRecovered``."""
 
@@ -114,6 +121,7 @@ Event: TypeAlias = (
     | PeerJoined
     | PeerLeft
     | Synced
+    | JournalLost
     | StoreFailed
     | StoreRecovered
 )

@@ -17,7 +17,7 @@ from luminous.node.core.observing import observe
 from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
 from luminous.node.core.peers.records import Records
 from luminous.node.core.peers.sync import Sync
-from luminous.protocol.admission import Admissions, Arrival, Verdict, judge_gossip, topic_of
+from luminous.protocol.admission import Admissions, Arrival, Verdict, judge, topic_of
 from luminous.protocol.codec import Value, decode, encode
 from luminous.protocol.envelope import Admitted, seal
 from luminous.protocol.identifiers import EnvelopeId
@@ -61,6 +61,7 @@ class Node:
             events.PeerJoined: self._peer_joined,
             events.PeerLeft: self._peer_left,
             events.Synced: self._synced,
+            events.JournalLost: self._journal_lost,
             events.StoreFailed: self._store_failed,
             events.StoreRecovered: self._store_recovered,
         }
@@ -95,9 +96,9 @@ class Node:
 
     def judge(self, arrival: Arrival) -> Verdict:
         """May these bytes be relayed and heard? A function of the bytes and the clock's newest reading."""
-        if arrival.topic != self._topic:
-            return Verdict.REJECT
-        return judge_gossip(self.admit(arrival.raw), 0 if self.last is None else self.last.wall_ms)
+        if self._admissions is None or self._topic is None or self.last is None:
+            return Verdict.IGNORE
+        return judge(self._admissions, arrival, self._topic, self.last.wall_ms)
 
     def handle(self, event: events.Event) -> tuple[effects.Effect, ...]:
         """What shall be done about an event, in this order."""
@@ -129,10 +130,8 @@ class Node:
         envelope = event.envelope
         if envelope.id in self.records or envelope.id in self._own:
             return
-        if envelope.author == self.me and not self.halted:
-            self.halted = "another machine signs with this node's key, or its journal was lost"
-            yield effects.Append(effects.Store.JOURNAL, HALTED, b"", self.halted.encode())
-            yield effects.Report(0, "signing_halted", {"why": self.halted})
+        if envelope.author == self.me:
+            yield from self._halt("another machine signs with this node's key, or its journal was lost")
         refusal = self.machines.refusal(envelope, event.at) or (None if self._hold(envelope) else _TOO_MANY)
         if refusal is not None:
             self.refused[refusal.reason.value] = self.refused.get(refusal.reason.value, 0) + 1
@@ -193,6 +192,17 @@ class Node:
         if ended.is_caught_up and ended.peer in self.peers:
             self.caught_up_at_ms[ended.peer] = event.at.mono_ms
         return iter(())
+
+    def _journal_lost(self, event: events.JournalLost) -> Iterator[effects.Effect]:
+        yield from self._halt("the journal was lost: what this key signed before is not known")
+        if self.machines.learning is not None:
+            yield from self._carry(self.machines.learning.lose_journal(event.at), event.at)
+
+    def _halt(self, why: str) -> Iterator[effects.Effect]:
+        if not self.halted:
+            self.halted = why
+            yield effects.Append(effects.Store.JOURNAL, HALTED, b"", why.encode())
+            yield effects.Report(0, "signing_halted", {"why": why})
 
     def _store_failed(self, event: events.StoreFailed) -> Iterator[effects.Effect]:
         if not self.is_mute:

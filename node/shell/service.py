@@ -75,7 +75,7 @@ class _Question:
 
 
 class Service:
-    """Runs one node. ``publish``, ``compare``, ``act`` and ``told`` are called in the trio thread after each step.
+    """Runs one node. ``publish``, ``compare``, ``act``, ``told`` are called in the trio thread after steps.
 
     ``in_thread``: commits may block, so steps run in a worker thread; False under virtual time.
     """
@@ -124,6 +124,10 @@ class Service:
             self.dropped += 1
             return False
         return True
+
+    async def put(self, event: events.Event) -> None:
+        """Hand the node an event, waiting for room: for what must not be lost."""
+        await self._send.send(event)
 
     async def ask(self, question: Callable[[Node], T], timeout_s: float = 10.0) -> T:
         """Read from the node between two steps. Raises ``TooBusy``."""

@@ -1,0 +1,168 @@
+"""The running node as a process: ``python -m luminous.node.shell.daemon``.
+
+Refuses to start without its data directory's lock, to run as root's second self under sudo, and to load
+libp2p before network consent.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from luminous.node.core.effects import Report
+from luminous.node.ports import StoreError, StoreFault
+from luminous.node.shell import lock, networks
+from luminous.node.shell.body import Body, NetworkJoined
+from luminous.node.shell.control import serve_control
+from luminous.node.shell.failure import Exit, Failure
+from luminous.node.shell.keyfile import load_or_create
+from luminous.node.shell.link import MakeTransport
+from luminous.node.shell.paths import Paths, locate
+from luminous.node.shell.settings import Settings
+from luminous.node.shell.settings_file import load
+from luminous.node.shell.systemd import notify
+
+if TYPE_CHECKING:
+    pass
+
+BOOTSTRAP_CONNECTIONS_MAX = 512
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
+    given = _arguments(words)
+    try:
+        paths = locate(os.environ, data_dir=given.data_dir, config_file=given.config)
+        settings = load(paths.config, os.environ).settings
+        with lock.held(paths.data):
+            while _run_once(paths, settings, given):
+                pass
+        return Exit.OK
+    except Failure as error:
+        print(f"luminous-node: {error}", file=sys.stderr)
+        return error.code
+    except StoreError as error:
+        print(f"luminous-node: {_store_failure(error)}", file=sys.stderr)
+        return Exit.PERMISSION if error.fault is StoreFault.READ_ONLY else Exit.CHECK_FAILED
+
+
+def _arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="luminous-node run", description="Run the node in the foreground.")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--config")
+    parser.add_argument("--bootstrap", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--listen", action="append", metavar="MULTIADDR", help="listen here instead")
+    parser.add_argument("--quiet", action="store_true", help="log nothing but faults")
+    return parser.parse_args(words)
+
+
+def _store_failure(error: StoreError) -> Failure:
+    do = {
+        StoreFault.FULL: "free some space: df -h; nix-collect-garbage --delete-older-than 30d",
+        StoreFault.READ_ONLY: "check who owns the data directory, or name another with LUMINOUS_DATA_DIR",
+        StoreFault.LOCKED: "end the program that holds the file open",
+        StoreFault.CORRUPT: "move the damaged file away; a lost journal stops signing until the key is rotated",
+        StoreFault.IO: "check the disk: dmesg, smartctl",
+    }[error.fault]
+    return Failure("the node's stores cannot be opened", str(error), do)
+
+
+def _run_once(paths: Paths, settings: Settings, given: argparse.Namespace) -> bool:
+    """One life of the body; True when it must be built anew because a network was joined."""
+    listen = tuple(given.listen or settings.network.listen)
+    body = Body(
+        paths=paths,
+        settings=settings,
+        seeds=load_or_create(paths.keys),
+        make_transport=partial(_transport, listen=listen),
+        environ=dict(os.environ),
+        is_bootstrap=given.bootstrap,
+        tell=partial(_log, is_quiet=given.quiet),
+    )
+    has_joined = False
+    try:
+        trio.run(_live, body, given.quiet)
+    except* NetworkJoined:
+        has_joined = True
+    finally:
+        body.close()
+    return has_joined
+
+
+async def _live(body: Body, is_quiet: bool) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        await nursery.start(body.run)
+        await nursery.start(serve_control, body)
+        if not is_quiet:
+            print(f"luminous-node is ready; control socket {body.paths.socket}", file=sys.stderr, flush=True)
+            force = body.in_force()
+            sharing = "on" if force.network else "off: luminous-node consent grant network"
+            print(f"network {sharing}; learning {force.level}", file=sys.stderr, flush=True)
+        notify("READY=1")
+        nursery.start_soon(_watchdog, body)
+
+
+async def _watchdog(body: Body) -> None:
+    while True:
+        await body.service.ask(lambda node: None, 60.0)
+        notify("WATCHDOG=1")
+        await trio.sleep(15)
+
+
+async def _stop_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            notify("STOPPING=1")
+            scope.cancel()
+            return
+
+
+def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
+    """The real mesh. Only here is libp2p loaded, and only under consent."""
+    assert body.in_force().network
+    from luminous.node.shell.guards import Limits
+    from luminous.node.shell.libp2p_transport import LibP2PTransport
+    from luminous.node.shell.peer_book import PeerBook
+
+    joined = networks.joined_card(body.paths.data)
+    bootstrap = (*body.settings.network.bootstrap, *(joined.addresses if joined else ()))
+    limits: Limits = Limits(
+        connections_max=BOOTSTRAP_CONNECTIONS_MAX
+        if body.is_bootstrap
+        else body.settings.network.connections_max
+    )
+
+    def make(**callbacks: Any) -> Any:
+        return LibP2PTransport(
+            transport_seed=body.seeds.transport,
+            noise_seed=body.seeds.noise,
+            listen=listen,
+            bootstrap=bootstrap,
+            announce=body.settings.network.announce,
+            limits=limits,
+            book=PeerBook(body.paths.data / "peers.sqlite"),
+            **callbacks,
+        )
+
+    return make
+
+
+def _log(report: Report, *, is_quiet: bool) -> None:
+    """One line of JSON for journald or stderr; never a command's text."""
+    if not is_quiet:
+        line = json.dumps({"event": report.name, **report.facts}, default=_hex, sort_keys=True)
+        print(line, file=sys.stderr, flush=True)
+
+
+def _hex(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
