@@ -65,7 +65,9 @@ def read_rows(path: Path) -> list[Row]:
             text = body.get("stderr") or body.get("error_text") or ""
             if not text or "label" not in body:
                 continue
-            source = str(body.get("source") or body.get("test_name") or body.get("id") or number)
+            source = str(body.get("source") or "")
+            if "#" not in source and "!" not in source and "/" not in source:
+                source = str(body.get("id") or number)  # own runs share one source; each is its own
             rows.append(Row(text, body["label"], source, body.get("command"), body.get("exit_code")))
     return rows
 
