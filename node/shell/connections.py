@@ -7,7 +7,8 @@ node stops, so that a node would go deaf after as many inbound connections as it
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
@@ -16,6 +17,7 @@ from libp2p.network.exceptions import SwarmException
 
 from luminous.node.shell.guards import AddressGate, Offence, PeerLedger
 from luminous.node.shell.reach import address_group
+from luminous.node.shell.yamux_session import GO_AWAY_FRAME
 
 
 async def inbound_connection(swarm: Any, stream: Any, maddr: Any, failure_event: Any) -> None:
@@ -67,7 +69,14 @@ def admit(network: Any, ledger: PeerLedger, is_welcome: Callable[[str], bool]) -
         return await original(muxed_conn, direction)
 
     network.add_conn = add_conn
+    # The library's own dialling wakes up below half of its slots whatever its watermarks say.
+    network._schedule_auto_connect = lambda: None
+    network.auto_connector.run_background_task = _no_background_task
     network.address_gate = AddressGate(limits)
+
+
+async def _no_background_task(nursery: Any) -> None:
+    """The library dials nobody by itself."""
 
 
 def _session_fault(ledger: PeerLedger, name: str, what: str) -> None:
@@ -79,9 +88,13 @@ def _session_fault(ledger: PeerLedger, name: str, what: str) -> None:
 class Notifee:
     """Tells when the first connection of a peer opens and the last one closes."""
 
-    def __init__(self, joined: Callable[[str], None], left: Callable[[str], None]) -> None:
+    def __init__(
+        self, joined: Callable[[str], None], left: Callable[[str], None], lost: Callable[[Any], None]
+    ) -> None:
+        """``lost`` hears of every connection that closes, also while the peer has another."""
         self._joined = joined
         self._left = left
+        self._lost = lost
         self._open: set[str] = set()
 
     async def connected(self, network: Any, conn: Any) -> None:
@@ -92,6 +105,7 @@ class Notifee:
 
     async def disconnected(self, network: Any, conn: Any) -> None:
         peer = conn.muxed_conn.peer_id
+        self._lost(conn.muxed_conn)
         if not network.get_connections(peer) and str(peer) in self._open:
             self._open.discard(str(peer))
             self._left(str(peer))
@@ -109,20 +123,57 @@ class Notifee:
         """Not needed."""
 
 
+async def quietly(function: Callable[..., Any], *args: Any) -> None:
+    """Call ``function`` for at most a few seconds and let nothing out."""
+    try:
+        with trio.move_on_after(5.0):
+            await function(*args)
+    except Exception:  # noqa: BLE001 - a guard: closing or probing may not end the node
+        pass
+
+
 async def close_peer(network: Any, peer: Any) -> None:
     """Close every connection of ``peer``; never raises."""
     for conn in list(network.connections.get(peer, ())):
-        try:
-            with trio.move_on_after(5.0):
-                await conn.close()
-        except Exception as error:  # noqa: BLE001 - a guard: closing may not end the node
-            network.guard_counters[f"close.{type(error).__name__}"] += 1
+        await quietly(conn.close)
+
+
+@asynccontextmanager
+async def closing(network: Any) -> AsyncIterator[None]:
+    """On the way out, say goodbye to every peer and close its socket, also when cancelled.
+
+    The library leaves the sockets to the garbage collector then, and peers notice minutes later.
+    """
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True):
+            await _close_all(network)
+
+
+async def _close_all(network: Any) -> None:
+    found = [conn for of_peer in network.connections.values() for conn in of_peer]
+    async with trio.open_nursery() as nursery:
+        for conn in found:
+            nursery.start_soon(quietly, _say_goodbye, conn)
+    for conn in found:
+        with contextlib.suppress(AttributeError):
+            await trio.aclose_forcefully(_socket_stream(conn))
+
+
+async def _say_goodbye(conn: Any) -> None:
+    with trio.move_on_after(0.5):
+        await conn.muxed_conn._write_frame(GO_AWAY_FRAME)
+
+
+def _socket_stream(connection: Any) -> Any:
+    raw = connection.muxed_conn.secured_conn.conn.read_writer.read_write_closer
+    return raw.stream.stream
 
 
 def remote_host(connection: Any) -> str:
     """The remote IP address of a connection, or an empty string."""
     try:
-        raw = connection.muxed_conn.secured_conn.conn.read_writer.read_write_closer
-        return str(raw.stream.stream.socket.getpeername()[0])
+        return str(_socket_stream(connection).socket.getpeername()[0])
     except (AttributeError, OSError, IndexError):
         return ""

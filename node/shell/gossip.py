@@ -105,15 +105,34 @@ class Gossip:
         self._self_bytes = pubsub.my_id.to_bytes()
         self._rejected = SeenIds(REJECTED_TTL_S, JUDGED_IDS_MAX, trio.current_time)
         self._ignored = SeenIds(IGNORED_TTL_S, JUDGED_IDS_MAX, trio.current_time)
-        self._streams: dict[Any, int] = {}
+        self._streams: dict[Any, list[Any]] = {}  # peer to the connections of its gossip streams
         self._sent_again: OrderedDict[tuple[Any, bytes], int] = OrderedDict()
         pubsub.seen_messages = seen
         pubsub.continuously_read_stream = self.read
         pubsub.handle_sending_messages = self.write
         pubsub.push_msg = self.push_msg
+        pubsub.write_msg = self.write_msg
         router.handle_iwant = self.answer_wants
         router.scorer = None
         self._seen = seen
+
+    def lost(self, muxed_conn: Any) -> None:
+        """A connection closed. If gossip was written on it, write on another one.
+
+        The library looks only whether the peer has any connection left: a peer that comes back before its
+        old connection is noticed dead would never be written to again. And it forgets what the peer has
+        subscribed to meanwhile, which the peer will not say again.
+        """
+        peer = muxed_conn.peer_id
+        stream = self._pubsub.peers.get(peer)
+        if stream is None or stream.muxed_conn is not muxed_conn:
+            return
+        subscribed = sorted(t for t, peers in self._pubsub.peer_topics.items() if peer in peers)
+        self._pubsub._handle_dead_peer(peer)
+        if any(conn is not muxed_conn for conn in self._streams.get(peer, ())):
+            for topic in subscribed:
+                change = rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic)
+                self._pubsub.handle_subscription(peer, change)
 
     # Reading -----------------------------------------------------------------------------------------
 
@@ -121,9 +140,10 @@ class Gossip:
         """Read frames from one inbound gossip stream until it ends. Never raises for what a peer does."""
         peer = stream.muxed_conn.peer_id
         name = str(peer)
-        count = self._streams[peer] = self._streams.get(peer, 0) + 1
+        readers = self._streams.setdefault(peer, [])
+        readers.append(stream.muxed_conn)
         try:
-            if count > self._limits.gossip_streams_per_peer_max:
+            if len(readers) > self._limits.gossip_streams_per_peer_max:
                 raise FrameError(Offence.STREAMS)
             await self._read_frames(stream, peer, name)
         except FrameError as error:
@@ -135,10 +155,9 @@ class Gossip:
             self._ledger.counters[f"contained.{type(error).__name__}"] += 1
             self._drop(peer)
         finally:
-            if self._streams[peer] <= 1:
-                del self._streams[peer]
-            else:
-                self._streams[peer] -= 1
+            readers.remove(stream.muxed_conn)
+            if not readers:
+                self._streams.pop(peer, None)
 
     async def _read_frames(self, stream: Any, peer: Any, name: str) -> None:
         buffer = bytearray()
@@ -339,6 +358,11 @@ class Gossip:
             queue.push_frame(framed(rpc_pb2.RPC(publish=[message]).SerializeToString()))
 
     # Writing -----------------------------------------------------------------------------------------
+
+    async def write_msg(self, stream: Any, rpc: Any) -> bool:
+        """As the library calls it, past its own queue: two writers on one stream would mix their frames."""
+        queue = self._pubsub.peer_queues.get(stream.muxed_conn.peer_id)
+        return queue is not None and queue.push(rpc)
 
     async def write(self, peer: Any, stream: Any, queue: FrameQueue) -> None:
         """Write what waits for ``peer`` until its queue closes or the stream fails."""

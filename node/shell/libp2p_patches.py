@@ -66,6 +66,18 @@ TARGETS = (
     Target(
         _PUBSUB, "Pubsub.handle_sending_messages", "4eb0b978f9c4", "one write a frame, bounds by count only"
     ),
+    Target(
+        _PUBSUB,
+        "Pubsub._handle_dead_peer",
+        "10026d998d30",
+        "called when a connection with gossip on it closes",
+    ),
+    Target(
+        _PUBSUB,
+        "Pubsub.handle_subscription",
+        "c200deee0f0a",
+        "called for what passes the subscription limits",
+    ),
     Target(_PUBSUB, "Pubsub._handle_new_peer", "305ba4224e61", "builds the queue that is replaced"),
     Target(_PUBSUB, "RpcQueue", "f816055e5c2b", "drops silently at 32 frames"),
     Target(_PUBSUB, "LastSeenCache", "233b00298cbb", "a thread for each pubsub; asking keeps ids alive"),
@@ -86,6 +98,13 @@ TARGETS = (
     ),
     Target(
         _SWARM, "Swarm._do_handle_inbound_connection", "c22fdfd5289f", "an inbound slot is never given back"
+    ),
+    Target(_SWARM, "Swarm._schedule_auto_connect", "3fbd49fa201b", "dials by itself below half of its slots"),
+    Target(
+        "libp2p.network.auto_connector",
+        "AutoConnector.run_background_task",
+        "eb8fcee6e5a0",
+        "dials by itself",
     ),
     Target(_SWARM, "Swarm.add_conn", "d469d71b3ed1", "where peers are admitted"),
     Target(

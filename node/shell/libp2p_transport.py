@@ -215,7 +215,6 @@ class LibP2PTransport:
         stack = build(self._identity, self._topics, self.ledger.limits, self._announce, self._heartbeat_s)
         stack.network.guard_counters = self.ledger.counters
         connections.admit(stack.network, self.ledger, self._is_welcome)
-        stack.network.register_notifee(connections.Notifee(self._joined, self._left))
         # Sequence numbers go on where the last life stopped, also after a restart of the process (trap 6).
         self._counter = stack.pubsub.counter = max(self._counter + 1, time.time_ns())
         gossip = Gossip(
@@ -228,6 +227,7 @@ class LibP2PTransport:
             self._received,
             self._drop,
         )
+        stack.network.register_notifee(connections.Notifee(self._joined, self._left, gossip.lost))
         server = Server(self.ledger, self._drop)
         for protocol, handler in self._serve.items():
             stack.host.set_stream_handler(TProtocol(protocol), server.stream_handler(handler))
@@ -247,7 +247,7 @@ class LibP2PTransport:
             self._stack = self._gossip = self._nursery = None
 
     async def _care_for(self, stack: Stack, gossip: Gossip, task_status: Any) -> None:
-        async with trio.open_nursery() as nursery:
+        async with connections.closing(stack.network), trio.open_nursery() as nursery:
             self._nursery, self._stack, self._gossip = nursery, stack, gossip
             held, self._held = self._held, []
             for topic, data in held:

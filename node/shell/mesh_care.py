@@ -12,9 +12,12 @@ import trio
 from luminous.node.shell import connections, reach
 from luminous.node.shell.guards import PeerLedger
 from luminous.node.shell.libp2p_stack import Stack
+from luminous.node.shell.yamux_session import PROBE_S_MAX, probe
 
 # A connection that never asked for a topic of ours may stay this long while slots are scarce.
 IDLE_S_MAX = 60.0
+# A connection without a byte for this long is dead: each side pings every 30 s.
+SILENT_S_MAX = 90.0
 # Above this share of the slots, idle connections are closed.
 CROWDED_SHARE = 0.75
 # Message deliveries and first sights that the library remembers, and peers in its address store.
@@ -37,12 +40,23 @@ class MeshCare:
         self._ledger = ledger
         self._is_welcome = is_welcome
         self._drop = drop
+        self._nursery: trio.Nursery | None = None
 
     async def run(self, interval_s: float) -> None:
         """Care until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._care, interval_s)
+
+    def _spawn(self, function: Callable[..., Any], *args: Any) -> None:
+        if self._nursery is not None:
+            self._nursery.start_soon(connections.quietly, function, *args)
+
+    async def _care(self, interval_s: float) -> None:
         while True:
             self.close_unwelcome()
             self.close_idle()
+            self.close_dead()
             await self.diversify()
             self.trim()
             await trio.sleep(interval_s)
@@ -68,6 +82,20 @@ class MeshCare:
             if now_s - open_connections[0]._created_at > IDLE_S_MAX:
                 self._ledger.counters["closed.idle"] += 1
                 self._drop(peer)
+
+    def close_dead(self) -> None:
+        """Close silent connections; of a peer that came back, find out which of its connections lives."""
+        now_s = trio.current_time()
+        for of_peer in list(self._network.connections.values()):
+            for conn in list(of_peer):
+                muxed = conn.muxed_conn
+                heard_s, probed_s = getattr(muxed, "heard_s", now_s), getattr(muxed, "probed_s", 0.0)
+                is_unanswered = probed_s > heard_s and now_s - probed_s > PROBE_S_MAX
+                if is_unanswered or now_s - heard_s > SILENT_S_MAX:
+                    self._ledger.counters["closed.dead"] += 1
+                    self._spawn(conn.close)
+                elif len(of_peer) > 1 and probed_s <= heard_s and now_s - heard_s > PROBE_S_MAX:
+                    self._spawn(probe, muxed)
 
     async def diversify(self) -> None:
         """At most a few peers of one subnet in each mesh while others are available."""

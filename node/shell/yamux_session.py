@@ -26,8 +26,12 @@ ANSWERS_MAX = 512
 # A writer waits this long for window space before the stream counts as dead.
 WINDOW_WAIT_S = 20.0
 STREAMS_PER_CONNECTION_MAX = 32
+# A probe is a ping with a value of its own; its answer counts as any other sign of life.
+PROBE_VALUE = 0x7E57
+PROBE_S_MAX = 5.0
 
 DATA, WINDOW_UPDATE, PING, GO_AWAY = 0, 1, 2, 3
+GO_AWAY_FRAME = HEADER.pack(0, 3, 0, 0, 0)
 SYN, ACK, FIN, RST = 1, 2, 4, 8
 
 
@@ -99,6 +103,16 @@ async def give_credit(stream: Any, *, bytes_read: int = 0) -> None:
     stream._pending_recv_release = 0
     stream.recv_window += credit
     await stream.send_window_update(credit)
+
+
+async def probe(conn: Any) -> None:
+    """Ask a quiet peer whether it is there; any answer moves ``conn.heard_s``. Never raises."""
+    conn.probed_s = trio.current_time()
+    try:
+        with trio.move_on_after(PROBE_S_MAX):
+            await conn._write_frame(_frame(PING, SYN, 0, PROBE_VALUE))
+    except Exception:  # noqa: BLE001 - a dead connection is what a probe is for
+        pass
 
 
 class _Session:
@@ -243,6 +257,7 @@ async def _read_frames(session: _Session) -> None:
         chunk = await conn.secured_conn.read(None)
         if not chunk:
             return
+        conn.heard_s = trio.current_time()
         buffer += chunk
         offset = 0
         while len(buffer) - offset >= HEADER.size:
