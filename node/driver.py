@@ -8,11 +8,10 @@ the very same batch could be appended.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luminous.node.core.node import Node
-
 from luminous.node.core.effects import Append, Apply, Compare, Effect, Erase, Note, Publish, Report, Store
 from luminous.node.core.events import Event, Received, StoreFailed, StoreRecovered, Synced
 from luminous.node.core.instant import Instant
+from luminous.node.core.node import Node
 from luminous.node.ports import Outbox, RecordStore, StoreError
 
 BATCH_EVENTS_MAX = 256

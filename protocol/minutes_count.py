@@ -5,7 +5,7 @@ the agreed Reports list it or a later ballot of its chain: at least one honest m
 (back-dating is useless), and none that all honest members held can be left out (no leader censors).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -52,12 +52,12 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What a derivation may look up: proposals, Heads by digest, ballots by proposal and id."""
+    """What a derivation may look up: proposals, Heads by digest, a proposal's ballots by id."""
 
     roll: Roll
     proposals: Mapping[ProposalId, Proposal]
     heads: Mapping[bytes, Heads]
-    casts: Mapping[ProposalId, Mapping[EnvelopeId, Cast]]
+    casts: Callable[[ProposalId], Mapping[EnvelopeId, Cast]]
 
 
 def derive(
@@ -114,7 +114,7 @@ def _count(book: Book, identifier: ProposalId, proposal: Proposal, entries: list
     if isinstance(support, Missing):
         return support
     needed = roll.faulty_max + 1
-    casts = book.casts.get(identifier, {})
+    casts = book.casts(identifier)
     missing = [
         link for (_, _, link), count in sorted(support.items()) if count >= needed and link not in casts
     ]

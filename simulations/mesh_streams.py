@@ -17,7 +17,7 @@ class MemoryStream(IMuxedStream):
     """One end of a stream."""
 
     def __init__(self, connection: Any, stream_id: int) -> None:
-        self.muxed_conn = connection
+        self.muxed_conn: Any = connection
         self.id = stream_id
         self._buffer = bytearray()
         self._under_way = 0

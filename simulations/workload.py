@@ -16,8 +16,8 @@ LAST_MINUTE_SHARE = 20
 VOTE_MARGIN_MS = 500
 
 
-def schedule(world: World) -> None:
-    """Put the whole scenario into the world's queue."""
+def schedule(world: World) -> frozenset[int]:
+    """Put the whole scenario into the world's queue; the indexes of hostile places."""
     scenario = world.scenario
     late = scenario.late_joiners
     for place in world.places:
@@ -40,6 +40,7 @@ def schedule(world: World) -> None:
         world.at(full.until_ms, _fill(world.places[full.node], is_full=False))
     if scenario.churn.every_ms:
         _schedule_churn(world)
+    return hostile
 
 
 def _bind(action: Callable[..., None], *arguments: object) -> Callable[[], None]:

@@ -21,6 +21,7 @@ from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.node.driver import Driver
 from luminous.protocol.admission import Admissions, Arrival, Verdict, topic_of
+from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.parameters import (
     CLOSING_GRACE_MS,
     MIN_CONTRIBUTORS,
@@ -59,6 +60,12 @@ class Place:
         """The running node."""
         assert self.driver is not None
         return self.driver.node
+
+    @property
+    def network(self) -> NetworkId:
+        """The network it belongs to."""
+        assert self.config.membership is not None
+        return self.config.membership.id
 
     @property
     def is_up(self) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from luminous.node.core.effects import Append, Erase, Store
 from luminous.node.ports import Record, RecordStore, StoreError, StoreFault
 from luminous.node.shell.sqlite_store import SqliteStore

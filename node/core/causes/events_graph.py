@@ -50,6 +50,7 @@ class Causes:
         self._old: dict[tuple[int, int], tuple[int, int]] = {}
         self._latest: dict[int, deque[int]] = {}
         self._recent: deque[tuple[int, int, int]] = deque(maxlen=LATEST_MAX)
+        self._present: dict[str, None] = {}
         self._boot_id = ""
         self._events = 0
         self._fresh = 0
@@ -63,9 +64,15 @@ class Causes:
         return ()
 
     def symptom(self, facts: dict[str, Value], at: Instant) -> tuple[Outcome, ...]:
-        """A symptom of health began or ended. Only beginnings are events; an end is no news to causes."""
-        if facts.get("present") is True:
-            self.add(_joined("symptom", facts.get("name"), facts.get("target")), at)
+        """A symptom of health began or ended. Only a beginning is an event; told again, it is none."""
+        if at.boot_id != self._boot_id:
+            self._new_boot(at)
+        name = _joined("symptom", facts.get("name"), facts.get("target"))
+        if facts.get("present") is not True:
+            self._present.pop(name, None)
+        elif name not in self._present:
+            self._present[name] = None
+            self.add(name, at)
         return ()
 
     def add(self, name: str, at: Instant, context: int = 0) -> None:
@@ -252,6 +259,7 @@ class Causes:
         if self._boot_id:
             self.counts.new_boot()
         self._boot_id = at.boot_id
+        self._present.clear()
         self._latest.clear()
         self._recent.clear()
         self._discovered_ms = self._kept_ms = at.mono_ms

@@ -74,7 +74,20 @@ def find(catalogue: Catalogue, corpus: Corpus | None, failure: FailureText, exit
     candidates = weigh_with(hits, corpus, failure)
     if not candidates and exit_code == 137:
         candidates = (Candidate("out_of_memory", 0.6, "the process was killed (exit code 137)"),)
+    if not candidates or candidates[0].confidence < ABSTAIN_BELOW:
+        candidates = (*_free_message(failure), *candidates)
     return Finding(candidates, hits)
+
+
+def _free_message(failure: FailureText) -> tuple[Candidate, ...]:
+    """A message that is none of Nix's own is most often the text of a `throw`; a compiler's is not."""
+    last = re.findall(r"^\s*error: (?P<message>[^\n]{8,})", failure.said, re.M)
+    foreign = re.search(r"^\s*-->|error\[E\d|^[^\n]*:\d+:\d+: (?:fatal )?error:|Traceback|Caused by|npm |make", failure.outside, re.M)  # fmt: skip
+    if not last or foreign:
+        return ()
+    nix = "show-trace" in failure.said or ".nix:" in failure.trace or "while " in failure.trace
+    sure = 0.58 if nix else 0.33
+    return (Candidate("user_throw", sure, "the message is none of Nix's own, so the expression says it"),)
 
 
 def explain(catalogue: Catalogue, failure: FailureText, finding: Finding, at: Situation) -> Answer:

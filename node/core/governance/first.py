@@ -20,7 +20,7 @@ _CLOSES_PER_MEMBER_MAX = 2
 class FirstClosing:
     """Registry of Closes by proposal."""
 
-    def __init__(self, me: AuthorId | None, pool: Pool) -> None:
+    def __init__(self, me: AuthorId | None, pool: Pool, pace_ms: int = 0) -> None:
         self._me = me
         self._pool = pool
         self._closes: dict[ProposalId, dict[AuthorId, dict[Close, None]]] = {}

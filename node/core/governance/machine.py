@@ -5,12 +5,13 @@ elsewhere, to vote for what the constitution forbids, and to call an outcome fin
 closing's proof. Own envelopes must be heard like all others, in the same ``handle`` that signed them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from luminous.node.core.governance.decision import Decision, Verification
-from luminous.node.core.governance.first import FirstClosing
 from luminous.node.core.governance.force import Force, fold
 from luminous.node.core.governance.lifecycle import Phase, Step, phase_after
+from luminous.node.core.governance.minutes import KINDS as CLOSING_KINDS
+from luminous.node.core.governance.minutes import MinutesClosing
 from luminous.node.core.governance.pool import Evidence, Held, Pool
 from luminous.node.core.governance.settled import Closing, Settled
 from luminous.node.core.instant import Instant
@@ -28,7 +29,6 @@ from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Verdict, count, decide
 
-CLOSING_KINDS = (Kind.CLOSE,)
 KINDS = (Kind.PROPOSAL, Kind.BALLOT, *CLOSING_KINDS)
 _OVERRIDE = "governance.override"
 
@@ -37,22 +37,31 @@ class Governance:
     """Registry object; see ``hear``, ``tick``, ``deadline`` and the commands.
 
     ``law``: the genesis values of parameters, where they differ from the defaults. ``me``: None to watch.
+    ``pace_ms``: how long a leader is given. ``build``: how proposals close; Minutes, but in comparisons.
     """
 
     def __init__(
-        self, me: AuthorId | None, roll: Roll, law: Mapping[str, int], *, is_fleet: bool = False
+        self,
+        me: AuthorId | None,
+        roll: Roll,
+        law: Mapping[str, int],
+        *,
+        is_fleet: bool = False,
+        pace_ms: int = 10_000,
+        build: Callable[[AuthorId | None, Pool, int], Closing] = MinutesClosing,
     ) -> None:
         values = {key: law.get(key, parameter.default) for key, parameter in PARAMETERS.items()}
         self._genesis = Standing(values, {}, is_fleet)
         self._me = me
         self._roll = roll
         self._pool = Pool(roll, is_fleet=is_fleet)
-        self._closing: Closing = FirstClosing(me, self._pool)
+        self._closing = build(me, self._pool, pace_ms)
         self._overrides: dict[str, int] = {}
         self._pending: dict[ProposalId, Ballot] = {}
         self._told: dict[ProposalId, Phase] | None = None
         self._wall_ms = 0
         self._is_stale = True
+        self._has_news = True
         self._settled: tuple[Settled, ...] = ()
         self._force = Force(self._genesis)
 
@@ -72,6 +81,7 @@ class Governance:
         else:
             changed = self._closing.hear(envelope)
         self._is_stale = self._is_stale or changed
+        self._has_news = self._has_news or changed
         return ()
 
     def recall(self, name: str, body: Value) -> None:
@@ -84,6 +94,7 @@ class Governance:
     def tick(self, at: Instant, *, synced: bool = True) -> tuple[Outcome, ...]:
         """Sign what is due; tell what became final. ``synced``: enough peers were asked what they hold."""
         outcomes: list[Outcome] = []
+        self._has_news = False
         if not self.is_halted and not self._genesis.is_fleet:
             outcomes += self._closing.tick(at, synced=synced, grace_ms=self._grace_ms())
         self._refresh(at.wall_ms)
@@ -91,7 +102,7 @@ class Governance:
 
     def deadline(self) -> int | None:
         """The wall clock (ms) of the next tick that matters; 0 if there is something to do at once."""
-        if self._is_stale:
+        if self._has_news:
             return 0
         moments = [self._closing.deadline_ms(self._grace_ms()), self._force.next_at_ms]
         return min((moment for moment in moments if moment is not None), default=None)

@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from luminous.node.core.health.readings import base_name, target_of
-from luminous.node.core.health.score import DISK_FREE_GB, DISK_FREE_SHARE, PARTS, compute_points, grade_part
+from luminous.node.core.health.score import (
+    DISK_FREE_GB,
+    DISK_FREE_SHARE,
+    PARTS,
+    Ladder,
+    compute_points,
+    grade_part,
+)
 from luminous.protocol.codec import Value
 
 RAISE_SAMPLES = 2
+# A symptom that stays is told again every ten minutes at 30 s: who believed it cured must hear.
+REPEAT_SAMPLES = 20
 CLEAR_SAMPLES = 4
 # Symptoms held at once. Stops a host with very many failing mounts.
 SYMPTOMS_MAX = 32
@@ -49,7 +58,16 @@ _OF_PART = {
     "errors": "many_errors",
     "units": "units_failed",
 }
-NAMES: tuple[str, ...] = (*_OF_PART.values(), "disk_full", "inodes_full", "store_damaged", "root_read_only")
+NAMES: tuple[str, ...] = (
+    *_OF_PART.values(),
+    "disk_full",
+    "inodes_full",
+    "store_damaged",
+    "root_read_only",
+    "own_memory_high",
+)
+# This node's own memory, in thousandths of a megabyte: budget 95, ill from 150 on.
+OWN_MEMORY_MB: Ladder = (95_000, 110_000, 125_000, 150_000, 200_000)
 
 
 def find_symptoms(values: Mapping[str, int]) -> dict[tuple[str, str], tuple[Symptom, bool]]:
@@ -70,6 +88,9 @@ def find_symptoms(values: Mapping[str, int]) -> dict[tuple[str, str], tuple[Symp
         elif kind == "inode_free_share":
             points = compute_points(values[signal], DISK_FREE_SHARE)
             _put(found, "inodes_full", mount, signal, values[signal], points)
+        elif kind == "own_memory_mb":
+            points = compute_points(values[signal], OWN_MEMORY_MB)
+            _put(found, "own_memory_high", "", signal, values[signal], points)
         elif kind == "store_integrity":
             _put(found, "store_damaged", mount or "state", signal, values[signal], values[signal] / 10)
         elif kind == "root_writable":
@@ -90,12 +111,16 @@ def _put(
 
 
 class SymptomWatch:
-    """Raises a symptom after two bad samples and clears it after four good ones."""
+    """Raises a symptom after two bad samples and clears it after four good ones.
+
+    What is well from the start is said once too: it is the proof that an act before a restart may wait for.
+    """
 
     def __init__(self) -> None:
         self.present: dict[tuple[str, str], Symptom] = {}
         self._bad: dict[tuple[str, str], int] = {}
         self._good: dict[tuple[str, str], int] = {}
+        self._known: dict[tuple[str, str], None] = {}
 
     def feed(self, values: Mapping[str, int]) -> tuple[tuple[Symptom, bool], ...]:
         """Take one sample; return the symptoms that began (True) or ended (False), in a fixed order."""
@@ -108,15 +133,19 @@ class SymptomWatch:
                 self._bad[key] = self._bad.get(key, 0) + 1
                 if key in self.present:
                     self.present[key] = symptom
+                    if self._bad[key] % REPEAT_SAMPLES == 0:
+                        changes.append((symptom, True))
                 elif self._bad[key] >= RAISE_SAMPLES:
+                    self._known[key] = None
                     self.present[key] = symptom
                     changes.append((symptom, True))
                 continue
             self._bad[key] = 0
-            if key in self.present and symptom.points >= CLEAR_POINTS:
+            if (key in self.present or key not in self._known) and symptom.points >= CLEAR_POINTS:
                 self._good[key] = self._good.get(key, 0) + 1
                 if self._good[key] >= CLEAR_SAMPLES:
-                    del self.present[key]
+                    self._known[key] = None
+                    self.present.pop(key, None)
                     changes.append((symptom, False))
         for counts in (self._bad, self._good):
             for key in [key for key in counts if key not in found and key not in self.present]:

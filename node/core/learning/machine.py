@@ -126,7 +126,7 @@ class Learning:
         self.pool.set_eligible(eligible)
 
     def set_contributors_min(self, contributors_min: int) -> None:
-        """What the network decided about how many authors it takes; outside a fleet never below the genesis."""
+        """How many authors the network wants; outside a fleet never fewer than at first."""
         self._decided_min = max(contributors_min, 1 if self._law.is_fleet else self._law.contributors_min)
 
     def hear(self, envelope: Admitted, at: Instant) -> tuple[Outcome, ...]:

@@ -272,6 +272,8 @@ def lived(causes, days=20):
     for day in range(days):
         start = day * 86_400_000
         causes.symptom({"name": "disk_full", "target": "/", "present": True}, at(start))
+        causes.symptom({"name": "disk_full", "target": "/", "present": True}, at(start + 600_000))
+        causes.symptom({"name": "disk_full", "target": "/", "present": False}, at(start + 900_000))
         causes.observe("command_ended", {"success": False, "class": "disk_full"}, at(start + 20_000))
         causes.observe("command_ended", {"success": False, "class": "hash_mismatch"}, at(start + 40_000_000))
         causes.tick(at(start + 41_000_000))

@@ -1,0 +1,112 @@
+"""One epoch of Minutes as this node has heard it: Reports, leads and the agreement.
+
+Refuses to sign and to judge: ``minutes`` decides what to sign, ``minutes_count`` what a set of Reports means.
+"""
+
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import EnvelopeId
+from luminous.protocol.kinds import Kind
+from luminous.protocol.minutes import Final, Lead, Report, Vote
+from luminous.protocol.minutes_count import Signed
+from luminous.protocol.roll import Roll
+from luminous.protocol.simplex import Simplex
+
+# Different Reports of one member in one epoch: two prove equivocation; agreement may choose either.
+_REPORTS_PER_MEMBER_MAX = 4
+# Leads of one member in one epoch. Stops floods by leaders.
+_LEADS_PER_MEMBER_MAX = 64
+# Votes and Finals of one member in one epoch. Stops floods of iterations.
+_ACTS_PER_MEMBER_MAX = 512
+
+
+class Epoch:
+    """Registry of one epoch; ``me`` is -1 for a node that is no member."""
+
+    def __init__(self, roll: Roll, me: int) -> None:
+        self._roll = roll
+        self._me = me
+        self.simplex = Simplex(me, roll.size)
+        self.reports: dict[EnvelopeId, Signed] = {}
+        self.leads: dict[int, dict[EnvelopeId, tuple[int, Lead]]] = {}
+        self.signed: dict[tuple[int, bool, int, bytes], Admitted] = {}
+        self.own_report: Report | None = None
+        self.own_leads: dict[int, Lead] = {}
+        self.is_double = False
+        self._counts: dict[tuple[int, Kind], int] = {}
+
+    def hear(self, envelope: Admitted, member: int) -> bool:
+        """Record a member's envelope of this epoch. True if it is new."""
+        if envelope.kind is Kind.REPORT:
+            return self._hear_report(envelope, member)
+        if envelope.kind is Kind.LEAD:
+            return self._hear_lead(envelope, member)
+        return self._hear_act(envelope, member)
+
+    def _has_room(self, member: int, kind: Kind, bound: int) -> bool:
+        count = self._counts.get((member, kind), 0)
+        self._counts[member, kind] = count + 1
+        return count < bound
+
+    def _hear_report(self, envelope: Admitted, member: int) -> bool:
+        report: Report = envelope.payload
+        if member == self._me:
+            self.is_double = self.is_double or self.own_report not in (None, report)
+            self.own_report = self.own_report or report
+        known = envelope.id in self.reports
+        if known or not self._has_room(member, Kind.REPORT, _REPORTS_PER_MEMBER_MAX):
+            return False
+        self.reports[envelope.id] = (envelope.author, report)
+        return True
+
+    def _hear_lead(self, envelope: Admitted, member: int) -> bool:
+        lead: Lead = envelope.payload
+        if member == self._me:
+            before = self.own_leads.setdefault(lead.iteration, lead)
+            self.is_double = self.is_double or before != lead
+        leads = self.leads.setdefault(lead.iteration, {})
+        if envelope.id in leads or not self._has_room(member, Kind.LEAD, _LEADS_PER_MEMBER_MAX):
+            return False
+        leads[envelope.id] = (member, lead)
+        return True
+
+    def _hear_act(self, envelope: Admitted, member: int) -> bool:
+        act: Vote | Final = envelope.payload
+        value = act.value if isinstance(act, Vote) else b""
+        slot = (act.iteration, isinstance(act, Final), member, value)
+        if slot in self.signed or not self._has_room(member, envelope.kind, _ACTS_PER_MEMBER_MAX):
+            return False
+        self.signed[slot] = envelope
+        bit, h = 1 << member, act.iteration
+        if member == self._me:
+            self._recall(act)
+        if isinstance(act, Final):
+            self.simplex.hear_finals(h, bit)
+        elif act.value:
+            self.simplex.hear_votes(h, act.value, bit)
+        else:
+            self.simplex.hear_skips(h, bit)
+        return True
+
+    def _recall(self, act: Vote | Final) -> None:
+        """Own acts bind this node, whichever run of it signed them; contradictions betray a second run."""
+        h, core = act.iteration, self.simplex
+        if isinstance(act, Final):
+            core.recall(("final", h, None))
+        elif act.value:
+            core.recall(("vote", h, act.value))
+            self.is_double = self.is_double or core.voted[h] != act.value
+        else:
+            core.recall(("skip", h, None))
+        self.is_double = self.is_double or (h in core.skipped and h in core.finalised)
+
+    def authors_reported(self) -> int:
+        """How many members have reported."""
+        return len({author for author, _ in self.reports.values()})
+
+    def by_author(self) -> dict[EnvelopeId, Signed]:
+        """The Reports of members that signed exactly one."""
+        counts: dict[bytes, int] = {}
+        for author, _ in self.reports.values():
+            counts[author] = counts.get(author, 0) + 1
+        single = [identifier for identifier, (author, _) in self.reports.items() if counts[author] == 1]
+        return {identifier: self.reports[identifier] for identifier in sorted(single)}

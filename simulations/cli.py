@@ -1,0 +1,87 @@
+"""``luminous-sim``: list, run, evaluate and report simulations.
+
+Refuses half results: an impossible scenario is a sentence and exit 2, a broken check is exit 1.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from luminous.simulations.scenario import ScenarioError, list_scenarios, read_scenario
+
+
+@click.group()
+def cli() -> None:
+    """Test convergence, privacy, voting and attacks on the real node code."""
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def list_command(as_json: bool) -> None:
+    """The scenarios that ship."""
+    rows = [
+        {"id": item.id, "summary": item.summary, "nodes": item.nodes, "waits_for": item.waits_for}
+        for item in list_scenarios()
+    ]
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "scenarios": rows}))
+        return
+    for row in rows:
+        waits = f" (waits for {row['waits_for']})" if row["waits_for"] else ""
+        click.echo(f"{row['id']:24} {row['nodes']:>5} nodes  {row['summary']}{waits}")
+
+
+@cli.command("run")
+@click.argument("scenario")
+@click.option("--body", type=click.Choice(["world", "mesh", "wire", "scale"]), default="world", show_default=True)
+@click.option("--nodes", type=click.IntRange(1, 10_000))
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Also keep result.json here.")
+@click.option("--json", "as_json", is_flag=True, help="The result as the last line.")
+def run_command(
+    scenario: str, body: str, nodes: int | None, seed: int, out: Path | None, as_json: bool
+) -> None:
+    """Play SCENARIO (an id or a TOML file) and check what must hold."""
+    from luminous.simulations.running import run
+
+    began_s = time.perf_counter()
+    found = read_scenario(scenario, nodes)
+    click.echo(f"{found.id}: {found.nodes} nodes in the {body}, seed {seed} …", err=True)
+    result = run(found, body, seed)
+    facts = result.as_json()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        _show(facts, time.perf_counter() - began_s)
+    if found.expect_failure:
+        click.echo("this scenario must break a check: that it does is the expected result", err=True)
+    if not result.ok:
+        click.echo(f"replay: luminous-sim run {scenario} --body {body} --seed {seed}", err=True)
+        sys.exit(1)
+
+
+def _show(facts: dict[str, Any], took_s: float) -> None:
+    for name, check in facts["checks"].items():
+        click.echo(f"  {'ok  ' if check['ok'] else 'FAIL'} {name:14} {check['detail']}")
+    figures = ", ".join(f"{name} {value}" for name, value in facts["figures"].items())
+    click.echo(f"  {'all checks hold' if facts['ok'] else 'BROKEN'}; digest {facts['digest']}; {figures}; {took_s:.1f} s")
+
+
+def main() -> None:
+    """Run and exit; faults of the asker are sentences."""
+    try:
+        cli(standalone_mode=True)
+    except ScenarioError as error:
+        click.echo(f"luminous-sim: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
