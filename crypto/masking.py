@@ -1,8 +1,8 @@
 """Additive masks in Z_2^32: vectors that say nothing alone and add up exactly together.
 
 Refuses a weaker seed than the full 256-bit key, and a range that is not the whole ring: masks are the
-ChaCha20 key stream itself, uniform by construction. Whoever reuses a key for two windows' sums would cancel the
-mask, so the window is part of every derived key.
+ChaCha20 key stream itself, uniform by construction. Whoever reuses a key for the sums of two windows would
+cancel the mask, so the window is part of every derived key.
 
 Source: Bonawitz et al., "Practical secure aggregation for privacy-preserving machine learning", 2017.
 """
