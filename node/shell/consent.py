@@ -16,7 +16,9 @@ from luminous.node.shell.failure import Exit, Failure
 SCHEMA = 1
 RECORD_SIZE_BYTES_MAX = 16 * 1024
 LEVELS = ("LOCAL_ONLY", "PUBLIC", "DIFFERENTIAL", "ENCRYPTED")
-MODELS = ("intents", "fixes", "commands", "complexity", "paths", "persona")
+# The models this version learns. Nobody can agree to one that is not described yet.
+MODELS = ("fixes",)
+MODELS_LATER = ("intents", "commands", "complexity", "paths", "persona")
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -99,7 +101,7 @@ def grant_learning(record: Record, level: str, models: tuple[str, ...], at_ms: i
         )
     unknown = sorted(set(models) - set(MODELS))
     if unknown:
-        why = f"there is no model {unknown[0]}"
+        why = f"there is no model {unknown[0]}" + (" yet" if unknown[0] in MODELS_LATER else "")
         raise Failure("nothing was granted", why, f"any of: {', '.join(MODELS)}", Exit.USAGE)
     chosen = tuple(name for name in MODELS if not models or name in models)
     return replace(record, learning=LearningConsent(SCHEMA, at_ms, level, chosen), damage="")

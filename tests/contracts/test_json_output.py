@@ -72,6 +72,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("DO_NOT_TRACK", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LUMINOUS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv(
+        "LUMINOUS_RUNTIME_DIR", "/nonexistent/luminous"
+    )  # short, whatever the path of the tests
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     return tmp_path
 

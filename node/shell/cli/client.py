@@ -100,6 +100,7 @@ def _decoded(content: bytes) -> dict[str, Any]:
 
 def _wanted(status: int, body: dict[str, Any]) -> dict[str, Any]:
     if status < 400:
+        body.pop("schema", None)  # the command's own number stands in its output
         return body
     error = body.get("error")
     if not isinstance(error, dict):

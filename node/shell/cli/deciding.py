@@ -9,9 +9,10 @@ from datetime import datetime
 
 import click
 
+from luminous.node.shell.cli import views
 from luminous.node.shell.cli.options import json_option, put
 from luminous.node.shell.cli.printing import outline, safe
-from luminous.node.shell.cli.watching import _listed, client
+from luminous.node.shell.cli.watching import client
 from luminous.node.shell.failure import Exit, Failure
 
 UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -30,6 +31,12 @@ PERIOD_DEFAULT = "3d"
 )
 @click.option("--closes-in", metavar="TIME", help=f"For example 30min, 12h, 3d. Default {PERIOD_DEFAULT}.")
 @click.option("--closes-at", metavar="TIME", help="A moment, for example 2031-05-01T12:00+00:00.")
+@click.option(
+    "--unknown", "unknowns", multiple=True, metavar="TEXT", help="What you do not know; may be repeated."
+)
+@click.option(
+    "--confidence", type=click.IntRange(0, 100), metavar="PERCENT", help="How sure you are that it helps."
+)
 @json_option
 def propose(
     kind: str,
@@ -39,6 +46,8 @@ def propose(
     threshold: str,
     closes_in: str | None,
     closes_at: str | None,
+    unknowns: tuple[str, ...],
+    confidence: int | None,
 ) -> None:
     """Put TITLE to the vote: a change of parameters, of features, or a text. No vote can carry code."""
     if closes_in and closes_at:
@@ -51,6 +60,8 @@ def propose(
         "threshold": threshold,
         "closes_in_s": None if closes_at else period_s(closes_in or PERIOD_DEFAULT),
         "closes_at_ms": moment_ms(closes_at) if closes_at else None,
+        "unknowns": list(unknowns),
+        "confidence_milli": None if confidence is None else confidence * 10,
     }
     facts = client().post("/v1/propose", body)
     put(facts, lambda: outline(facts))
@@ -71,7 +82,7 @@ def vote(proposal: str, choice: str) -> None:
 def proposals() -> None:
     """What is being decided. Counts are provisional until an outcome is final."""
     facts = client().get("/v1/proposals")
-    put(facts, lambda: _listed(facts, "proposals", "nothing is proposed"))
+    put(facts, lambda: views.proposals(facts))
 
 
 @click.command()
@@ -80,7 +91,7 @@ def proposals() -> None:
 def decision(proposal: str) -> None:
     """One proposal: its ballots and its outcome."""
     facts = client().get(f"/v1/decision/{proposal}")
-    put(facts, lambda: outline(facts))
+    put(facts, lambda: views.decision(facts))
 
 
 @click.command()
@@ -88,8 +99,8 @@ def decision(proposal: str) -> None:
 def verify() -> int:
     """Recount every decision from the records; exit 1 when one does not come out the same."""
     facts = client().get("/v1/verify", timeout_s=120.0)
-    put(facts, lambda: outline(facts) or "nothing to verify")
-    return int(Exit.CHECK_FAILED if facts.get("ok") is False else Exit.OK)
+    put(facts, lambda: views.verify(facts))
+    return int(Exit.OK if facts.get("holds") is True else Exit.CHECK_FAILED)
 
 
 @click.command()
@@ -97,7 +108,7 @@ def verify() -> int:
 def parameters() -> None:
     """What is in force here: decided, overridden or default, with its bounds."""
     facts = client().get("/v1/parameters")
-    put(facts, lambda: _listed(facts, "parameters", "none"))
+    put(facts, lambda: views.parameters(facts))
 
 
 @click.command()

@@ -4,14 +4,14 @@ Refuses to depend on a running node for stopping: ``off`` always works.
 """
 
 import sys
-from typing import Any
 
 import click
 
+from luminous.node.shell.cli import views
 from luminous.node.shell.cli.consenting import take_back
 from luminous.node.shell.cli.options import json_option, put
 from luminous.node.shell.cli.printing import outline
-from luminous.node.shell.cli.watching import _listed, client
+from luminous.node.shell.cli.watching import client
 from luminous.node.shell.failure import Exit, Failure
 
 
@@ -24,22 +24,24 @@ def privacy() -> None:
 @json_option
 def status() -> None:
     """Level, consent, budget spent and left."""
-    _show("/v1/privacy", "nothing was ever released")
+    facts = client().get("/v1/privacy")
+    put(facts, lambda: views.budget(facts))
 
 
 @privacy.command()
 @json_option
 def preview() -> None:
     """The exact next message: its bytes, who could read it, what it would cost."""
-    _show("/v1/privacy/preview", "nothing would be released")
+    facts = client().get("/v1/privacy/preview")
+    put(facts, lambda: outline(facts))
 
 
 @privacy.command()
 @json_option
 def log() -> None:
-    """Every message that was released."""
+    """Everything this node signed and sent."""
     facts = client().get("/v1/privacy/log")
-    put(facts, lambda: _listed(facts, "released", "nothing was ever released"))
+    put(facts, lambda: views.released(facts))
 
 
 @privacy.command()
@@ -47,7 +49,7 @@ def log() -> None:
 def ledger() -> None:
     """Every charge against the budget."""
     facts = client().get("/v1/privacy/ledger")
-    put(facts, lambda: _listed(facts, "charges", "nothing was ever charged"))
+    put(facts, lambda: views.budget(facts))
 
 
 @privacy.command()
@@ -71,8 +73,3 @@ def forget(yes: bool) -> None:
         click.confirm("Delete evidence, statistics and counts of this machine?", abort=True)
     facts = client().post("/v1/forget", {})
     put(facts, lambda: outline(facts) or "forgotten")
-
-
-def _show(path: str, nothing: str) -> None:
-    facts: dict[str, Any] = client().get(path)
-    put(facts, lambda: outline(facts) or nothing)

@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "health": (_CLI + "watching", "health", "How well this machine is, with the three worst signals."),
     "forecast": (_CLI + "watching", "forecast", "The next half hour of this machine, with uncertainty."),
     "heal": (_CLI + "watching", "heal", "What was healed, what is proposed, and why."),
+    "logs": (_CLI + "watching", "logs", "What the node told since it started."),
+    "metrics": (_CLI + "watching", "metrics", "Measurements in Prometheus text."),
     "network": (_CLI + "networks", "network", "Create or join a network of nodes."),
     "propose": (_CLI + "deciding", "propose", "Put something to the vote."),
     "vote": (_CLI + "deciding", "vote", "Vote on a proposal."),
@@ -43,7 +45,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 NOT_YET: dict[str, str] = {
     "doctor": "Check this installation and say what to mend.",
-    "logs": "The node's own log.",
     "switch": "A switch that must be confirmed or reverts itself.",
     "intent": "Which command a sentence means.",
     "predict": "The command that probably comes next.",
@@ -54,5 +55,4 @@ NOT_YET: dict[str, str] = {
     "backup": "Copy what can be restored.",
     "restore": "Restore from a backup.",
     "dashboard": "Open the status page.",
-    "metrics": "Measurements in Prometheus text.",
 }

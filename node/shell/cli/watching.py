@@ -5,13 +5,13 @@ Refuses to change anything.
 
 import os
 from functools import partial
-from typing import Any
 
 import click
 
+from luminous.node.shell.cli import views
 from luminous.node.shell.cli.client import Client, NotRunning
 from luminous.node.shell.cli.options import json_option, put, state
-from luminous.node.shell.cli.printing import duration, outline, pairs, safe, table
+from luminous.node.shell.cli.printing import outline, safe
 from luminous.node.shell.failure import Failure
 
 
@@ -31,49 +31,13 @@ def status(watch: bool) -> None:
         facts = client().get("/v1/status")
     except NotRunning as error:
         raise _offline(error) from error
-    put(facts, partial(status_words, facts))
+    put(facts, partial(views.status, facts))
     while watch:
         time.sleep(2)
         facts = client().get("/v1/status")
         if not state().as_json:
             click.clear()
-        put(facts, partial(status_words, facts))
-
-
-def status_words(facts: dict[str, Any]) -> str:
-    """The status as a few lines."""
-    health, privacy = facts.get("health") or {}, facts.get("privacy") or {}
-    network = facts.get("network")
-    name = network.get("name") if isinstance(network, dict) else network
-    score = health.get("score")
-    peers = facts.get("peers")
-    shown = [
-        ("node", f"{safe(facts.get('version'))}, up {duration(facts.get('uptime_s'))}"),
-        ("author", safe(facts.get("words") or facts.get("author"))),
-        ("network", safe(name) if name else "none: alone (luminous-node network create | join)"),
-        (
-            "peers",
-            f"{len(peers) if isinstance(peers, list) else safe(peers)}, mesh {_count(facts.get('mesh'))}",
-        ),
-        ("health", f"{safe(health.get('status'))} {safe(score)}, coverage {safe(health.get('coverage'))}"),
-        ("sharing", _sharing(privacy)),
-        ("proposals", _count(facts.get("proposals"))),
-    ]
-    notes = facts.get("notes") or []
-    return "\n".join([pairs(shown), *map(safe, notes if isinstance(notes, list) else [])])
-
-
-def _sharing(privacy: dict[str, Any]) -> str:
-    consent = privacy.get("consent")
-    agreed = consent.get("network") if isinstance(consent, dict) else consent
-    if not agreed:
-        return "off"
-    level = safe(privacy.get("level"))
-    return f"{level}; budget spent {safe(privacy.get('spent'))}, left {safe(privacy.get('left'))}"
-
-
-def _count(value: object) -> str:
-    return str(len(value)) if isinstance(value, list | dict) else safe(value)
+        put(facts, partial(views.status, facts))
 
 
 def _offline(error: NotRunning) -> Failure:
@@ -96,7 +60,7 @@ def _offline(error: NotRunning) -> Failure:
 def peers() -> None:
     """Who it is connected to."""
     facts = client().get("/v1/peers")
-    put(facts, lambda: _listed(facts, "peers", "nobody is connected"))
+    put(facts, lambda: views.peers(facts))
 
 
 @click.command()
@@ -113,7 +77,7 @@ def wisdom(kind: str | None) -> None:
 def health() -> None:
     """How well this machine is, with the three worst signals."""
     facts = client().get("/v1/health")
-    put(facts, lambda: outline(facts))
+    put(facts, lambda: views.health(facts))
 
 
 @click.command()
@@ -141,10 +105,9 @@ def heal() -> None:
 @heal.command("list")
 @json_option
 def heal_list() -> None:
-    """What is proposed or under way."""
+    """What is wrong now and what the node waits for."""
     facts = client().get("/v1/heal")
-    open_ones = facts.get("proposed", facts.get("open", []))
-    put({"open": open_ones}, lambda: _listed({"open": open_ones}, "open", "nothing is proposed"))
+    put(facts, lambda: views.heal_open(facts))
 
 
 @heal.command("history")
@@ -152,47 +115,66 @@ def heal_list() -> None:
 def heal_history() -> None:
     """What was done, how it ended, and how to undo it."""
     facts = client().get("/v1/heal")
-    past = facts.get("history", [])
-    put({"history": past}, lambda: _listed({"history": past}, "history", "nothing was done"))
+    put(facts, lambda: views.heal_past(facts))
 
 
 @heal.command("why")
 @click.argument("act")
 @json_option
 def heal_why(act: str) -> None:
-    """Why an act was done or proposed."""
+    """Why something was done or proposed: ACT is an id from list or history, or its beginning."""
     facts = client().get("/v1/heal")
-    acts = [*facts.get("proposed", facts.get("open", [])), *facts.get("history", [])]
-    named = [item for item in acts if isinstance(item, dict) and str(item.get("id", "")).startswith(act)]
+    known = [
+        row for name in ("open", "intents", "closed") for row in facts.get(name, []) if isinstance(row, dict)
+    ]
+    named = [row for row in known if str(row.get("id", "")).startswith(act)]
     if not named:
-        raise Failure(f"there is no act {act}", "neither proposed nor done", "luminous-node heal history")
-    put({"act": named[0]}, lambda: outline(named[0]))
+        raise Failure(f"there is no act {safe(act)}", "neither open nor done", "luminous-node heal history")
+    found = named[-1]
+    about = [row for row in known if row.get("id") == found.get("incident")]
+    put(
+        {"act": found, "incident": about[0] if about else None},
+        lambda: outline({"act": found, "about": about}),
+    )
+
+
+@heal.command("apply")
+@click.argument("act")
+@json_option
+def heal_apply(act: str) -> None:
+    """Agree to a proposed act."""
+    facts = client().post("/v1/heal", {"intent": act, "undo": False})
+    put(facts, lambda: outline(facts) or "agreed")
+
+
+@heal.command("undo")
+@click.argument("act")
+@json_option
+def heal_undo(act: str) -> None:
+    """Undo what was done."""
+    facts = client().post("/v1/heal", {"intent": act, "undo": True})
+    put(facts, lambda: outline(facts) or "undone")
 
 
 @heal.command("plan")
 @click.argument("rest", nargs=-1)
+@json_option
 def heal_plan(rest: tuple[str, ...]) -> None:
     """What would be done for a symptom. Not yet."""
     raise Failure("heal plan: not yet", "this version does not do it", "luminous-node heal list")
 
 
-@heal.command("apply")
-@click.argument("rest", nargs=-1)
-def heal_apply(rest: tuple[str, ...]) -> None:
-    """Do what is proposed. Not yet."""
-    raise Failure("heal apply: not yet", "this version does not do it", "luminous-node heal list")
+@click.command()
+@json_option
+def logs() -> None:
+    """What the node told since it started. Its full log is where its service manager keeps it."""
+    facts = client().get("/v1/history")
+    put(facts, lambda: views.events(facts))
 
 
-@heal.command("undo")
-@click.argument("rest", nargs=-1)
-def heal_undo(rest: tuple[str, ...]) -> None:
-    """Undo what was done. Not yet."""
-    raise Failure("heal undo: not yet", "this version does not do it", "luminous-node heal history")
-
-
-def _listed(facts: dict[str, Any], name: str, nothing: str) -> str:
-    rows = facts.get(name)
-    if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-        rest = {key: value for key, value in facts.items() if key != name}
-        return "\n".join(part for part in (table(rows) if rows else nothing, outline(rest)) if part)
-    return outline(facts) or nothing
+@click.command()
+@json_option
+def metrics() -> None:
+    """Measurements in Prometheus text."""
+    facts = client().get("/v1/metrics")
+    put(facts, lambda: str(facts.get("text", "")).rstrip())

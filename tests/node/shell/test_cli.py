@@ -42,6 +42,10 @@ ASKING = [
     ["heal", "list"],
     ["heal", "history"],
     ["heal", "why", "abc"],
+    ["heal", "apply", "abc"],
+    ["heal", "undo", "abc"],
+    ["logs"],
+    ["metrics"],
     ["proposals"],
     ["decision", "ab12"],
     ["parameters"],
@@ -64,6 +68,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("DO_NOT_TRACK", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LUMINOUS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv(
+        "LUMINOUS_RUNTIME_DIR", "/nonexistent/luminous"
+    )  # short, whatever the path of the tests
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     return tmp_path
 
@@ -207,7 +214,7 @@ def test_consent_is_granted_and_taken_back_without_a_node(
     assert facts(capsys)["learning"] == {
         "granted": "DIFFERENTIAL",
         "in_force": "DIFFERENTIAL",
-        "models": ["intents", "fixes", "commands", "complexity", "paths", "persona"],
+        "models": ["fixes"],
     }
     assert run(["privacy", "off"]) == 0
     capsys.readouterr()
@@ -277,7 +284,13 @@ def test_a_reader_that_goes_away_is_no_defect(home: Path) -> None:
 
 
 def test_no_colour_even_on_a_terminal_that_asks_for_none(home: Path) -> None:
-    env = {"PYTHONPATH": str(ROOT / "src"), "HOME": str(home), "PATH": os.environ["PATH"], "NO_COLOR": "1"}
+    env = {
+        "PYTHONPATH": str(ROOT / "src"),
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "NO_COLOR": "1",
+        "LUMINOUS_RUNTIME_DIR": "/nonexistent",
+    }
     leader, follower = pty.openpty()
     subprocess.run([sys.executable, "-m", "luminous.node", "status"], env=env, stderr=follower, check=False)
     os.close(follower)
