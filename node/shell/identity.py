@@ -6,13 +6,11 @@ Refuses libp2p: the peer id is computed from the seed (libp2p's peer-id specific
 
 from dataclasses import dataclass
 
-from luminous.crypto.digest import digest
 from luminous.crypto.keys import signer_from_seed
+from luminous.node.shell.author_words import words_of
 from luminous.node.shell.keyfile import Seeds
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_CONSONANTS = "bdfghjklmnprstvz"
-_VOWELS = "aiou"
 # A protobuf PublicKey{Type: Ed25519, Data: 32 bytes}, inside an identity multihash of 36 bytes.
 _PEER_ID_PREFIX = bytes((0x00, 0x24, 0x08, 0x01, 0x12, 0x20))
 
@@ -33,12 +31,6 @@ def identity_of(seeds: Seeds) -> Identity:
     return Identity(author, words_of(author), base58(_PEER_ID_PREFIX + transport))
 
 
-def words_of(author: bytes) -> str:
-    """Four proquints (Wilkerson 2009) of a 64-bit digest of ``author``: to compare by voice, not to trust."""
-    short = digest("identity-words", author, size_bytes=8)
-    return "-".join(_proquint(int.from_bytes(short[at : at + 2], "big")) for at in range(0, 8, 2))
-
-
 def base58(raw: bytes) -> str:
     """Base58 with Bitcoin's alphabet; leading zero bytes become ones."""
     number, text = int.from_bytes(raw, "big"), ""
@@ -46,14 +38,3 @@ def base58(raw: bytes) -> str:
         number, digit = divmod(number, 58)
         text = _BASE58[digit] + text
     return _BASE58[0] * (len(raw) - len(raw.lstrip(b"\0"))) + text
-
-
-def _proquint(value: int) -> str:
-    """Sixteen bits as consonant, vowel, consonant, vowel, consonant."""
-    return (
-        _CONSONANTS[value >> 12]
-        + _VOWELS[value >> 10 & 3]
-        + _CONSONANTS[value >> 6 & 15]
-        + _VOWELS[value >> 4 & 3]
-        + _CONSONANTS[value & 15]
-    )

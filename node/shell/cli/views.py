@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from luminous.node.shell.author_words import words_of
 from luminous.node.shell.cli.printing import duration, outline, pairs, safe, table
 
 Facts = Mapping[str, Any]
@@ -36,15 +37,23 @@ def status(facts: Facts) -> str:
     score = "" if health.get("score") is None else f" {safe(health['score'])} of 100"
     shown = [
         ("node", f"{safe(facts.get('version'))}, up {duration(facts.get('uptime_s'))}"),
-        ("author", safe(facts.get("words") or facts.get("author"))),
+        ("author", _author(facts.get("author"))),
         ("network", safe(name) if name else "none: alone (luminous-node network create | join)"),
         ("peers", f"{safe(facts.get('peers'))}, in the mesh {safe(facts.get('mesh'))}"),
-        ("health", f"{safe(health.get('status'))}{score}, coverage {safe(coverage)}"),
+        ("health", f"{safe(health.get('status'))}{score}, coverage {safe(coverage)} %"),
         ("sharing", _sharing(privacy)),
         ("proposals", _count(facts.get("proposals"))),
     ]
     notes = facts.get("notes")
     return "\n".join([pairs(shown), *map(safe, notes if isinstance(notes, list) else [])])
+
+
+def _author(author: object) -> str:
+    try:
+        raw = bytes.fromhex(str(author))
+    except ValueError:
+        return safe(author)
+    return f"{words_of(raw)} ({raw.hex()[:8]}…)"
 
 
 def _sharing(privacy: Facts) -> str:
