@@ -140,9 +140,10 @@ async def close_peer(network: Any, peer: Any) -> None:
 
 @asynccontextmanager
 async def closing(network: Any) -> AsyncIterator[None]:
-    """On the way out, say goodbye to every peer and close its socket, also when cancelled.
+    """On the way out, stop listening, say goodbye to every peer and close its socket, also when cancelled.
 
-    The library leaves the sockets to the garbage collector then, and peers notice minutes later.
+    The library then leaves the sockets to the garbage collector and its listeners (system tasks) running:
+    peers notice minutes later, and newcomers are accepted by a node that is gone.
     """
     try:
         yield
@@ -152,6 +153,8 @@ async def closing(network: Any) -> AsyncIterator[None]:
 
 
 async def _close_all(network: Any) -> None:
+    for listener in list(network.listeners.values()):
+        await quietly(listener.close)
     found = [conn for of_peer in network.connections.values() for conn in of_peer]
     async with trio.open_nursery() as nursery:
         for conn in found:

@@ -9,23 +9,10 @@ from typing import Any
 
 import trio
 
+from luminous.node.shell.frames import framed
+
 # Control frames (graft, prune, wants) overtake data. One write takes frames up to this size together.
 WRITE_SIZE_BYTES = 60_000
-
-
-def varint(value: int) -> bytes:
-    """An unsigned LEB128 integer, as libp2p prefixes frames with."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append((value & 0x7F) | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def framed(data: bytes) -> bytes:
-    """``data`` with its length in front."""
-    return varint(len(data)) + data
 
 
 class FrameQueue:

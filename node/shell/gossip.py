@@ -20,7 +20,9 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX, signature_validator
 
-from luminous.node.shell.frame_queue import FrameQueue, framed
+from luminous.node.shell.control_traffic import MESSAGE_ID_BYTES_MAX, within_limits
+from luminous.node.shell.frame_queue import FrameQueue
+from luminous.node.shell.frames import FrameError, framed, split_frames
 from luminous.node.shell.guards import Offence, PeerLedger
 from luminous.node.shell.seen_ids import SeenIds
 from luminous.node.shell.transport_types import Verdict
@@ -34,49 +36,12 @@ JUDGED_IDS_MAX = 16_384
 HISTORY_MESSAGES_MAX = 4096
 MESSAGES_PER_FRAME_MAX = 2000
 SUBSCRIPTIONS_PER_FRAME_MAX = 256
-MESSAGE_ID_BYTES_MAX = 80
 # A peer that is read too fast waits at most this long per read, so its flow-control window keeps moving.
 PAUSE_S_MAX = 1.0
 WRITE_S_MAX = 30.0
 
 Validate = Callable[[str, bytes, str], Verdict]
 Received = Callable[[str, bytes, str], None]
-
-
-class FrameError(Exception):
-    """The peer broke the framing; ``offence`` says how."""
-
-    def __init__(self, offence: Offence) -> None:
-        super().__init__(offence.value)
-        self.offence = offence
-
-
-def split_frames(buffer: bytearray, frame_size_bytes_max: int) -> list[bytes]:
-    """Cut complete varint-prefixed frames off the front of ``buffer``. Raises ``FrameError``."""
-    frames: list[bytes] = []
-    offset = 0
-    while True:
-        length = shift = 0
-        at = offset
-        while True:
-            if at == len(buffer):
-                del buffer[:offset]
-                return frames
-            byte = buffer[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                break
-            shift += 7
-            if shift > 28:
-                raise FrameError(Offence.OVERSIZED)
-        if length > frame_size_bytes_max:
-            raise FrameError(Offence.OVERSIZED)
-        if len(buffer) - at < length:
-            del buffer[:offset]
-            return frames
-        frames.append(bytes(buffer[at : at + length]))
-        offset = at + length
 
 
 class Gossip:
@@ -221,32 +186,15 @@ class Gossip:
 
     async def _control(self, peer: Any, name: str, control: Any, now_s: float) -> None:
         """Keep what is about our topics and within the rates, then let the library handle it."""
-        changes = len(control.graft) + len(control.prune)
-        ids = sum(len(i.messageIDs) for i in control.ihave) + sum(len(i.messageIDs) for i in control.iwant)
-        ids += len(control.ihave) + len(control.iwant)
-        if self._ledger.debt_s(name, "grafts", changes, now_s) > 0:
-            raise FrameError(Offence.CONTROL)
-        if self._ledger.debt_s(name, "gossip_ids", ids, now_s) > 0:
+        kept = within_limits(control, self._ledger, name, now_s, self._topics, self._is_wanted)
+        if kept is None:
             if self._ledger.strike(name, Offence.CONTROL, now_s):
                 self._drop(peer)
             return
-        kept = rpc_pb2.RPC()
-        for field in ("ihave", "graft", "prune"):
-            wanted = [item for item in getattr(control, field) if item.topicID in self._topics]
-            getattr(kept.control, field).extend(wanted)
-        for prune in kept.control.prune:
-            del prune.peers[:]  # peer exchange is off
-            prune.backoff = min(prune.backoff, 3600)
-        for have in kept.control.ihave:
-            wanted = [mid for mid in have.messageIDs if self._is_wanted(mid)]
-            del have.messageIDs[:]
-            have.messageIDs.extend(wanted)
-        kept.control.iwant.extend(control.iwant)
         await self._router.handle_rpc(kept, peer)
 
     def _is_wanted(self, mid: bytes) -> bool:
-        known = self._seen.has(mid) or self._rejected.has(mid) or self._ignored.has(mid)
-        return len(mid) <= MESSAGE_ID_BYTES_MAX and not known
+        return not (self._seen.has(mid) or self._rejected.has(mid) or self._ignored.has(mid))
 
     # Messages ----------------------------------------------------------------------------------------
 

@@ -81,6 +81,7 @@ def build(
     network.set_resource_manager(
         None
     )  # own limits; the library's depend on the machine's free memory (trap 12)
+    network.retry_config.max_retries = 0  # reach.DialPlan decides when to try again
     router = GossipSub(
         [MESHSUB],
         degree=DEGREE,

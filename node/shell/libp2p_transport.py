@@ -20,6 +20,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from luminous.node.shell import connections, libp2p_patches, reach
+from luminous.node.shell.dialler import Dialler
 from luminous.node.shell.gossip import Gossip, Received, Validate
 from luminous.node.shell.guards import Limits, PeerLedger
 from luminous.node.shell.libp2p_stack import HEARTBEAT_S, AddressInUse, Identity, Stack, build, check_listen
@@ -254,7 +255,8 @@ class LibP2PTransport:
                 gossip.publish(topic, data)
             care = MeshCare(stack, self.ledger, self._is_welcome, self._drop)
             nursery.start_soon(care.run, CARE_INTERVAL_S)
-            nursery.start_soon(self._dial_due)
+            dialler = Dialler(self._plan, self.connect, self._connected, self._is_welcome, self._peers_wanted)
+            nursery.start_soon(dialler.run)
             if not self._has_started:
                 self._has_started = True
                 task_status.started()
@@ -263,24 +265,13 @@ class LibP2PTransport:
         self.ledger.counters["restarts"] += 1
         self.ledger.counters[f"restarts.{type(error).__name__}"] += 1
 
-    async def _dial_due(self) -> None:
-        jitter = random.Random()
-        while self._stack is not None:
-            connected = [str(peer) for peer in self._stack.network.connections]
-            due = self._plan.due(connected, self._peers_wanted, trio.current_time())
-            for address in due[:16]:
-                if reach.peer_of(address) in connected or not self._is_welcome(reach.peer_of(address)):
-                    continue
-                if await self.connect(address):
-                    self._plan.connected(address, trio.current_time())
-                else:
-                    self._plan.failed(address, trio.current_time())
-            await trio.sleep(jitter.uniform(0.3, 0.7))
-
     # Peers -------------------------------------------------------------------------------------------
 
     def _now_s(self) -> float:
         return trio.current_time()
+
+    def _connected(self) -> set[str]:
+        return set() if self._stack is None else {str(peer) for peer in self._stack.network.connections}
 
     def _is_welcome(self, peer: str) -> bool:
         return not self.ledger.banned(peer, self._now_s()) and self._allow(peer)

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from libp2p.custom_types import TProtocol
 
-from luminous.node.shell.frame_queue import framed
+from luminous.node.shell.frames import framed
 from luminous.node.shell.guards import Limits, Offence, PeerLedger
 
 READ_SIZE_BYTES = 65_536
