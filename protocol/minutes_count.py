@@ -108,12 +108,17 @@ def derive(
     return Minutes(epoch, parent, value_of(epoch, parent, sorted(reports)), at_ms, ordered)
 
 
+def support_min(roll: Roll) -> int:
+    """How many Reports must list a ballot: f+1, so at least one honest member held it in time."""
+    return roll.faulty_max + 1
+
+
 def _count(book: Book, identifier: ProposalId, proposal: Proposal, entries: list[Entry]) -> Outcome | Missing:
     roll = book.roll
     support = _support(book, entries)
     if isinstance(support, Missing):
         return support
-    needed = roll.faulty_max + 1
+    needed = support_min(roll)
     casts = book.casts(identifier)
     missing = [
         link for (_, _, link), count in sorted(support.items()) if count >= needed and link not in casts

@@ -6,6 +6,7 @@ signs back-dated ballots after the close. Time is virtual; a run is a pure funct
 """
 
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -16,12 +17,12 @@ from luminous.protocol.ballots import Ballot, Choice, cast_of
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
-from luminous.protocol.minutes import Final, Lead, Vote
+from luminous.protocol.minutes import Final, Lead, Vote, value_of
 from luminous.protocol.proposals import Proposal, ProposalKind, Threshold
 from luminous.protocol.reasons import Refused
 from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Tally, count
-from luminous.simulations.election import LAW, START_MS, Member, instant, roll_of, sealed
+from luminous.simulations.election import LAW, START_MS, Member, roll_of, sealed
 
 CLOSES_MS = START_MS + 20_000
 HEALS_MS = CLOSES_MS + 40_000
@@ -39,6 +40,7 @@ class _Shameless(MinutesClosing):
     """A liar's machine: goes on although its key signs elsewhere."""
 
     def is_double(self) -> bool:
+        """Looks away."""
         return False
 
 
@@ -47,6 +49,7 @@ class _Liar(Governance):
 
     @property
     def is_halted(self) -> bool:
+        """Looks away."""
         return False
 
 
@@ -68,6 +71,7 @@ class _World:
     chance: random.Random
     bodies: list[Member]
     halves: list[int]
+    honest: int
     queue: list[tuple[int, int, int, Admitted | None]] = field(default_factory=list)
     tie: int = 0
     deliveries: int = 0
@@ -78,7 +82,7 @@ class _World:
 
 
 def run(n: int, f: int, seed: int, build: Build = _honest) -> Run:
-    """One near-tied election of ``n`` members, the last ``f`` of them liars, until all honest ones are final."""
+    """One near-tied election of ``n`` members, the last ``f`` liars, until all honest ones are final."""
     chance = random.Random(seed * 7919 + n * 31 + f)
     roll = roll_of(n)
     honest = n - f
@@ -90,19 +94,19 @@ def run(n: int, f: int, seed: int, build: Build = _honest) -> Run:
     for body in bodies:
         body.skew_ms = chance.randint(-1500, 1500)
     halves = [chance.randint(0, 1) if index < honest else index % 2 for index in range(len(bodies))]
-    world = _World(chance, bodies, halves)
+    world = _World(chance, bodies, halves, honest)
     asked = Proposal(ProposalKind.TEXT, "near tie", "", (), Threshold.SIMPLE, CLOSES_MS)
     opening = sealed(0, Kind.PROPOSAL, asked, START_MS)
     for index in range(len(bodies)):
         world.push(START_MS + chance.randint(0, 3000), index, opening)
         world.push(CLOSES_MS, index, None)
     proposal = ProposalId(opening.id)
-    forged = _vote(world, proposal, honest, n)
-    naive, in_time, at_freeze = _loop(world, proposal, asked, roll, honest)
-    return _judge(world, proposal, roll, honest, naive, in_time, at_freeze, forged)
+    forged = _vote(world, proposal, honest)
+    naive, at_freeze = _loop(world, proposal, asked, roll, honest)
+    return _judge(world, proposal, roll, honest, naive, at_freeze, forged)
 
 
-def _vote(world: _World, proposal: ProposalId, honest: int, n: int) -> dict[EnvelopeId, None]:
+def _vote(world: _World, proposal: ProposalId, honest: int) -> dict[EnvelopeId, None]:
     """Honest ballots, a fifth at the last moment; liars equivocate, and forge late ones. Returns the late."""
     chance = world.chance
     for number in range(honest):
@@ -128,31 +132,26 @@ def _vote(world: _World, proposal: ProposalId, honest: int, n: int) -> dict[Enve
 
 
 def _broadcast(world: _World, envelope: Admitted, origin: int, now_ms: int) -> None:
-    """To everybody, each at its own delay; across the partition only when it heals. Liars keep to one half."""
-    is_liar = world.bodies[origin].number >= _honest_count(world)
+    """To all, each at its own delay; across the partition only when it heals. Liars keep to one half."""
+    is_liar = origin >= world.honest
     for index in range(len(world.bodies)):
         if index != origin and not (is_liar and world.halves[index] != world.halves[origin]):
             _send(world, envelope, origin, index, now_ms)
 
 
-def _honest_count(world: _World) -> int:
-    return len(world.bodies) - 2 * (len(world.bodies) - 1 - world.bodies[-1].number)
-
-
 def _send(world: _World, envelope: Admitted, origin: int, index: int, now_ms: int) -> None:
     delay = world.chance.randint(10, 900)
     is_apart = world.halves[origin] != world.halves[index] and now_ms < HEALS_MS
-    if is_apart and CLOSES_MS - 2000 < now_ms:
+    if is_apart and now_ms > CLOSES_MS - 2000:
         delay += HEALS_MS - now_ms
     world.push(now_ms + delay, index, envelope)
 
 
 def _loop(
     world: _World, proposal: ProposalId, asked: Proposal, roll: Roll, honest: int
-) -> tuple[dict[int, Tally], dict[int, dict[EnvelopeId, None]], dict[EnvelopeId, int]]:
+) -> tuple[dict[int, Tally], dict[int, dict[EnvelopeId, None]]]:
     naive: dict[int, Tally] = {}
     at_freeze: dict[int, dict[EnvelopeId, None]] = {}
-    listed: dict[EnvelopeId, int] = {}
     while world.queue:
         now_ms, _, index, envelope = heappop(world.queue)
         if now_ms > _ENDS_MS:
@@ -175,14 +174,14 @@ def _loop(
         _act(world, index, now_ms)
         if all(_final(world.bodies[number].governance, proposal) is not None for number in range(honest)):
             break
-    return naive, at_freeze, listed
+    return naive, at_freeze
 
 
 def _relay(world: _World, envelope: Admitted, index: int, now_ms: int, honest: int) -> None:
     """What one honest member holds, the others get: liars cannot keep a record from half of them for ever."""
     for other in range(honest):
         if other != index and envelope.id not in world.bodies[other].held:
-            _send(world, envelope, index, other, max(now_ms, now_ms + 500))
+            _send(world, envelope, index, other, now_ms)
 
 
 def _lie(world: _World, envelope: Admitted, index: int, now_ms: int) -> None:
@@ -193,8 +192,6 @@ def _lie(world: _World, envelope: Admitted, index: int, now_ms: int) -> None:
     body = world.bodies[index]
     closing = body.governance._closing
     assert isinstance(closing, MinutesClosing)
-    from luminous.protocol.minutes import value_of
-
     chain = closing.chain()
     if lead.epoch > len(chain):
         return
@@ -234,7 +231,6 @@ def _judge(
     honest: int,
     naive: dict[int, Tally],
     at_freeze: dict[int, dict[EnvelopeId, None]],
-    listed: dict[EnvelopeId, int],
     late: dict[EnvelopeId, None],
 ) -> Run:
     finals = [_final(world.bodies[number].governance, proposal) for number in range(honest)]
@@ -249,7 +245,7 @@ def _judge(
     void = {tally.void for tally in reached}
     everywhere = [
         ballot
-        for ballot in (at_freeze[0] if 0 in at_freeze else {})
+        for ballot in at_freeze.get(0, {})
         if all(ballot in at_freeze.get(number, {}) for number in range(honest))
     ]
     own = {roll.members[number] for number in range(honest)}
@@ -271,4 +267,20 @@ def _judge(
     )
 
 
-__all__ = ["CLOSES_MS", "Run", "instant", "run"]
+def main() -> None:
+    """The long run: ``python -m luminous.simulations.minutes_network RUNS [SEED]``; n = 4, 7, 10."""
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
+    for n, f, share in ((4, 1, 90), (7, 2, 8), (10, 3, 2)):
+        results = [run(n, f, first + number) for number in range(runs * share // 100)]
+        print(
+            f"n={n} f={f}: {len(results)} runs, {sum(one.is_split for one in results)} split, "
+            f"{sum(one.is_stuck for one in results)} stuck, {sum(one.naive_split for one in results)} naive "
+            f"splits, {sum(one.lost for one in results)} lost, {sum(one.forged for one in results)} forged, "
+            f"at most {max((one.iterations for one in results), default=0)} iterations",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,7 @@ class FirstClosing:
         self._closes: dict[ProposalId, dict[AuthorId, dict[Close, None]]] = {}
         self._signed: dict[ProposalId, Close] = {}
         self._is_double = False
+        self._ticked_ms = 0
 
     def hear(self, envelope: Admitted) -> bool:
         """Record a member's Close, before or after its proposal."""
@@ -44,6 +45,7 @@ class FirstClosing:
 
     def tick(self, at: Instant, *, synced: bool, grace_ms: int) -> tuple[Outcome, ...]:
         """One Close for every proposal whose deadline and grace are over by this node's clock."""
+        self._ticked_ms = at.wall_ms
         if not synced or self._me is None or self._me not in self._pool.roll or self._is_double:
             return ()
         outcomes: list[Outcome] = []
@@ -65,7 +67,7 @@ class FirstClosing:
     def deadline_ms(self, grace_ms: int) -> int | None:
         """When the next own Close is due."""
         due = [
-            held.proposal.closes_at_ms + grace_ms
+            max(held.proposal.closes_at_ms + grace_ms, self._ticked_ms + 1000)
             for held in self._pool.proposals.values()
             if held.id not in self._signed and self._pool.refusal(held) is None
         ]

@@ -213,12 +213,11 @@ class Governance:
 
     def verify(self) -> tuple[Verification, ...]:
         """Every outcome recomputed from the records held here, explained."""
-        found = []
-        for decision in self.proposals():
-            holds, lines = self._closing.explain(decision.id)
-            words = (*lines, decision.words)
-            found.append(Verification(decision.id, decision.proposal.title, holds, words))
-        return tuple(found)
+        found = [(decision, *self._closing.explain(decision.id)) for decision in self.proposals()]
+        return tuple(
+            Verification(view.id, view.proposal.title, holds, (*lines, view.words))
+            for view, holds, lines in found
+        )
 
     # Inside
 

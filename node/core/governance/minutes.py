@@ -7,24 +7,20 @@ it cannot count itself, and to sign twice for one slot, however often it restart
 from collections.abc import Mapping
 
 from luminous.node.core.governance.epoch import Epoch
+from luminous.node.core.governance.frozen import Frozen
 from luminous.node.core.governance.pool import Held, Pool
 from luminous.node.core.governance.settled import Settled
 from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Emit, Outcome
-from luminous.protocol.ballots import chains_of
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.minutes import (
     REPORT_ENTRIES_MAX,
-    Entry,
     Final,
-    Heads,
     Lead,
     Report,
     Vote,
-    freeze,
-    heads_digest,
     value_of,
 )
 from luminous.protocol.minutes_count import BEGINNING, Book, Minutes, Missing, derive
@@ -36,8 +32,8 @@ from luminous.protocol.simplex import leader_of, timeout_ms
 KINDS = (Kind.REPORT, Kind.HEADS, Kind.LEAD, Kind.VOTE, Kind.FINAL)
 # Epochs beyond the present one that are listened to. Stops members that invent epochs.
 EPOCHS_AHEAD_MAX = 1024
-# Heads records of one member. Stops storage floods by one member.
-HEADS_PER_MEMBER_MAX = 1024
+# How often a node that is not synced asks again whether it may freeze.
+_RETRY_MS = 1000
 
 
 class MinutesClosing:
@@ -52,12 +48,10 @@ class MinutesClosing:
         self._chain: list[Minutes] = [BEGINNING]
         self._decided: dict[ProposalId, Counted] = {}
         self._epochs: dict[int, Epoch] = {}
-        self._heads: dict[bytes, Heads] = {}
-        self._heads_of: dict[int, int] = {}
-        self._frozen: dict[ProposalId, tuple[bytes, ...]] = {}
-        self._own_heads: dict[bytes, Heads] = {}
+        self._frozen = Frozen(pool)
         self._entered: tuple[int, int, int] = (0, 0, 0)
         self._joined_at_ms: int | None = None
+        self._ticked_ms = 0
 
     # Hearing
 
@@ -67,25 +61,15 @@ class MinutesClosing:
         if member is None or envelope.kind not in KINDS:
             return False
         if envelope.kind is Kind.HEADS:
-            changed = self._hear_heads(envelope.payload, member)
+            changed = self._frozen.hear_heads(envelope.payload, member)
         else:
             number: int = envelope.payload.epoch
             if not 1 <= number <= len(self._chain) + EPOCHS_AHEAD_MAX:
                 return False
             changed = self._epoch(number).hear(envelope, member)
             if envelope.kind is Kind.REPORT and member == self._me:
-                for entry in envelope.payload.entries:
-                    self._frozen.setdefault(entry.proposal, entry.heads)
+                self._frozen.recall(envelope.payload)
         return changed
-
-    def _hear_heads(self, heads: Heads, member: int) -> bool:
-        name = heads_digest(heads)
-        count = self._heads_of.get(member, 0)
-        if name in self._heads or count >= HEADS_PER_MEMBER_MAX:
-            return False
-        self._heads_of[member] = count + 1
-        self._heads[name] = heads
-        return True
 
     def _epoch(self, number: int) -> Epoch:
         if number not in self._epochs:
@@ -98,7 +82,7 @@ class MinutesClosing:
         proposals: Mapping[ProposalId, Proposal] = {
             identifier: held.proposal for identifier, held in self._pool.proposals.items()
         }
-        return Book(self._roll, proposals, self._heads, self._pool.by_id)
+        return Book(self._roll, proposals, self._frozen.heads, self._pool.by_id)
 
     def _derive(self, number: int, reports: tuple[EnvelopeId, ...]) -> Minutes | Missing | Refused:
         held = self._epoch(number).reports
@@ -140,11 +124,14 @@ class MinutesClosing:
     def tick(self, at: Instant, *, synced: bool, grace_ms: int) -> tuple[Outcome, ...]:
         """Everything that is due by the wall clock, each slot once."""
         self._advance()
+        self._ticked_ms = at.wall_ms
         if self._me < 0 or self.is_double():
             return ()
         outcomes: list[Outcome] = []
         if synced:
-            self._freeze(at.wall_ms, grace_ms)
+            for held in self._undecided():
+                if at.wall_ms >= held.proposal.closes_at_ms + grace_ms:
+                    self._frozen.freeze(held)
         outcomes += self._report(at.wall_ms)
         number = len(self._chain)
         epoch = self._epochs.get(number)
@@ -169,15 +156,6 @@ class MinutesClosing:
             if held.id not in self._decided and self._pool.refusal(held) is None
         ]
 
-    def _freeze(self, wall_ms: int, grace_ms: int) -> None:
-        for held in self._undecided():
-            if held.id not in self._frozen and wall_ms >= held.proposal.closes_at_ms + grace_ms:
-                closes_at_ms = held.proposal.closes_at_ms
-                timely = [cast for cast in self._pool.casts(held.id) if cast.issued_at_ms <= closes_at_ms]
-                blocks = [(heads_digest(block), block) for block in freeze(self._roll, chains_of(timely))]
-                self._own_heads.update(blocks)
-                self._frozen[held.id] = tuple(name for name, _ in blocks)
-
     def _due(self) -> list[Held]:
         due = [held for held in self._undecided() if held.id in self._frozen]
         order = sorted(due, key=lambda held: (held.proposal.closes_at_ms, held.id))
@@ -197,9 +175,8 @@ class MinutesClosing:
                 self._joined_at_ms = wall_ms
             if wall_ms < self._joined_at_ms + self._pace_ms:
                 return []
-        entries = tuple(Entry(held.id, self._frozen[held.id]) for held in due)
-        names = dict.fromkeys(name for entry in entries for name in entry.heads)
-        new = [self._own_heads[name] for name in names if name not in self._heads and name in self._own_heads]
+        entries = self._frozen.entries(due)
+        new = self._frozen.unsent(entries)
         stamp_ms = max([wall_ms, *(held.proposal.closes_at_ms for held in due)])
         report = Report(number, self._chain[-1].value, stamp_ms, entries)
         self._epoch(number).own_report = report
@@ -240,7 +217,7 @@ class MinutesClosing:
             identifier
             for identifier, (_, report) in epoch.by_author().items()
             if report.parent == parent
-            and all(name in self._heads for entry in report.entries for name in entry.heads)
+            and all(name in self._frozen.heads for entry in report.entries for name in entry.heads)
             and all(entry.proposal in self._pool.proposals for entry in report.entries)
         ]
         reports = tuple(sorted(whole))
@@ -262,19 +239,24 @@ class MinutesClosing:
 
     def deadline_ms(self, grace_ms: int) -> int | None:
         """The next freeze, the end of a leader's patience, or the end of the iteration."""
-        if self._me < 0:
+        if self._me < 0 or self.is_double():
             return None
+        retry_ms = self._ticked_ms + _RETRY_MS
         moments = [
-            held.proposal.closes_at_ms + grace_ms for held in self._undecided() if held.id not in self._frozen
+            max(held.proposal.closes_at_ms + grace_ms, retry_ms)
+            if held.proposal.closes_at_ms + grace_ms <= self._ticked_ms
+            else held.proposal.closes_at_ms + grace_ms
+            for held in self._undecided()
+            if held.id not in self._frozen
         ]
+        later: list[int] = []
         if self._joined_at_ms is not None:
-            moments.append(self._joined_at_ms + self._pace_ms)
+            later.append(self._joined_at_ms + self._pace_ms)
         epoch = self._epochs.get(len(self._chain))
         if epoch is not None and self._entered[0] == len(self._chain):
             h, entered_ms = epoch.simplex.iteration, self._entered[2]
-            if h not in epoch.own_leads:
-                moments.append(entered_ms + self._pace_ms // 3)
-            moments.append(entered_ms + timeout_ms(self._pace_ms, h))
+            later += [entered_ms + self._pace_ms // 3, entered_ms + timeout_ms(self._pace_ms, h)]
+        moments += [moment for moment in later if moment > self._ticked_ms]
         return min(moments, default=None)
 
     # Answers
@@ -308,17 +290,14 @@ class MinutesClosing:
     def explain(self, proposal: ProposalId) -> tuple[bool, tuple[str, ...]]:
         """Derive the outcome again from the held Reports and compare."""
         roll = self._roll
-        lines = [
-            f"{roll.size} members, at most {roll.faulty_max} may lie, {roll.quorum} make an outcome final"
-        ]
-        for minutes in self._chain[1:]:
-            for counted in minutes.outcomes:
-                if counted.proposal == proposal:
-                    reports = self._reports_of(minutes.epoch, minutes.value)
-                    again = None if reports is None else self._derive(minutes.epoch, reports)
-                    lines.append(
-                        f"Minutes {minutes.epoch} ({minutes.value.hex()[:8]}) of {len(reports or ())} Reports "
-                        f"list {len(counted.counted)} ballots at least {roll.faulty_max + 1} times"
-                    )
-                    return again == minutes, tuple(lines)
-        return True, (*lines, "no Minutes yet: not final")
+        lines = [f"{roll.size} members; {roll.faulty_max} may lie; {roll.quorum} make an outcome final"]
+        counted = self._decided.get(proposal)
+        if counted is None:
+            return True, (*lines, "no Minutes yet: not final")
+        minutes = next(item for item in self._chain if counted in item.outcomes)
+        reports = self._reports_of(minutes.epoch, minutes.value) or ()
+        lines.append(
+            f"Minutes {minutes.epoch} ({minutes.value.hex()[:8]}): {len(reports)} Reports agreed on; "
+            f"{len(counted.counted)} ballots are in at least {roll.faulty_max + 1} of them"
+        )
+        return self._derive(minutes.epoch, reports) == minutes, tuple(lines)
