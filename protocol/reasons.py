@@ -38,6 +38,7 @@ class Reason(StrEnum):
     TOO_FEW = "too_few"  # fewer contributors than the law demands
     CLOCK = "clock"  # this machine's clock cannot be trusted for a privacy period
     NOTHING_NEW = "nothing_new"  # there is nothing to release
+    NO_ANSWER = "no_answer"  # the peer did not answer in time, or the connection broke
 
 
 @dataclass(frozen=True, slots=True)

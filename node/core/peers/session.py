@@ -101,7 +101,7 @@ class Session:
     def on_response(self, data: bytes | None) -> tuple[bytes, ...]:
         """Take the answer; None if there was none. Returns raw envelopes to admit."""
         if data is None:
-            self._stop(Refused(Reason.MALFORMED, "no answer"))
+            self._stop(Refused(Reason.NO_ANSWER, ""))
             return ()
         self._size_bytes += len(data)
         answer = decode_answer(data)

@@ -7,10 +7,10 @@ Peers that fail, or claim what they do not give, are asked ever more rarely. Dea
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from luminous.crypto.entropy import Entropy, uniform_below
 from luminous.node.core.instant import Instant
+from luminous.node.core.peers.known_peer import KnownPeer
 from luminous.node.core.peers.outcomes import Ask, Ended, RecordIndex
 from luminous.node.core.peers.session import Session, fetchable
 from luminous.protocol.identifiers import NetworkId
@@ -36,6 +36,8 @@ from luminous.protocol.sync_messages import (
 
 PAUSE_MS_MIN, PAUSE_MS_MAX = 10_000, 30_000
 QUIET_MS_MAX = 600_000
+# A peer that did not answer is tried again within this: a link that healed must not go unnoticed.
+SILENT_MS_MAX = 60_000
 JOIN_JITTER_MS = 1_000
 # The same peer is not asked again sooner, whatever happens.
 PEER_PAUSE_MS_MIN = 5_000
@@ -50,27 +52,13 @@ PASSED_OVER_MS = 600_000
 _MINUTE_MS = 60_000
 
 
-@dataclass(slots=True)
-class _Peer:
-    """What is remembered of one peer."""
-
-    due_ms: int | None = None  # asked for out of turn
-    asked_ms: int | None = None
-    equal_ms: int | None = None
-    failures: int = 0
-    not_before_ms: int = 0
-    offered: tuple[bytes, ...] = field(default=())
-    minute: int = 0
-    served_bytes: int = 0
-
-
 class Sync:
     """The sync machine of one node in one network."""
 
     def __init__(self, network: NetworkId, entropy: Entropy) -> None:
         self._network = network
         self._entropy = entropy
-        self._peers: dict[str, _Peer] = {}
+        self._peers: dict[str, KnownPeer] = {}
         self._busy: dict[str, Session | None] = {}  # at most DIALOGUES_AT_ONCE
         self._round_ms: int | None = None
         self._quiet = 0
@@ -86,7 +74,7 @@ class Sync:
         """A peer is connected: compare at once."""
         if peer not in self._peers and len(self._peers) >= SYNC_PEERS_MAX:
             return
-        state = self._peers.setdefault(peer, _Peer())
+        state = self._peers.setdefault(peer, KnownPeer())
         state.due_ms = at.mono_ms + uniform_below(self._entropy, JOIN_JITTER_MS)
         self._wake(at)
 
@@ -155,8 +143,10 @@ class Sync:
         failed = ended.refused is not None or (ended.withheld > 0 and ended.received == 0)
         if state is not None:
             state.failures = min(state.failures + 1, 16) if failed else 0
+            state.is_silent = ended.refused is not None and ended.refused.reason is Reason.NO_ANSWER
             if failed:
-                state.not_before_ms = at.mono_ms + min(QUIET_MS_MAX, PAUSE_MS_MIN << state.failures)
+                pause_ms_max = SILENT_MS_MAX if state.is_silent else QUIET_MS_MAX
+                state.not_before_ms = at.mono_ms + min(pause_ms_max, PAUSE_MS_MIN << state.failures)
             if ended.is_caught_up:
                 state.equal_ms = at.mono_ms
             elif not failed and not session.only_fetches:
@@ -176,7 +166,7 @@ class Sync:
             return encode_answer(Denied(request.reason))
         state = self._peers.get(peer)
         if state is None and len(self._peers) < SYNC_PEERS_MAX:
-            state = self._peers.setdefault(peer, _Peer())
+            state = self._peers.setdefault(peer, KnownPeer())
         minute = at.mono_ms // _MINUTE_MS
         if state is None:
             return encode_answer(Denied(Reason.TOO_MANY))
@@ -184,11 +174,15 @@ class Sync:
             state.minute, state.served_bytes = minute, 0
         if state.served_bytes >= SYNC_SERVED_BYTES_PER_MINUTE_MAX:
             return encode_answer(Denied(Reason.TOO_MANY))
+        if state.is_silent:  # it asks: the link is back
+            state.is_silent, state.failures, state.not_before_ms = False, 0, 0
+            state.due_ms = at.mono_ms
+            self._wake(at)
         answer = encode_answer(self._answer(state, request, held, at))
         state.served_bytes += len(answer) + len(data)
         return answer
 
-    def _answer(self, state: _Peer, request: Request, held: RecordIndex, at: Instant) -> Answer:
+    def _answer(self, state: KnownPeer, request: Request, held: RecordIndex, at: Instant) -> Answer:
         match request:
             case Reconcile():
                 frame = Server(self._snapshot(held)).respond(request.frame)

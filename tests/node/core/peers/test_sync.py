@@ -310,7 +310,8 @@ def test_at_most_three_dialogues_at_once_and_a_closed_one_makes_room() -> None:
     assert len(sync.tick(instant(60_001))) == 1
 
 
-def test_peers_that_do_not_answer_are_asked_ever_more_rarely() -> None:
+def pauses_after(answer: bytes | None) -> list[int]:
+    """How long a node waits between dialogues with a peer that always answers like this."""
     sync = Sync(NETWORK, SeededEntropy(b"x"))
     sync.peer_joined("p", instant(0))
     asked: list[int] = []
@@ -319,10 +320,29 @@ def test_peers_that_do_not_answer_are_asked_ever_more_rarely() -> None:
             asked.append(ms)
             dialogue = sync.open(ask, Shelf(), instant(ms))
             assert dialogue.next_request(instant(ms)) is not None
-            dialogue.on_response(None)
+            dialogue.on_response(answer)
             assert sync.close(dialogue, instant(ms)).refused is not None
-    pauses = [after - before for before, after in pairwise(asked)]
-    assert pauses[0] >= 20_000 and pauses[-1] >= 600_000
+    return [after - before for before, after in pairwise(asked)]
+
+
+def test_liars_are_asked_ever_more_rarely_and_silent_peers_within_a_minute_or_so() -> None:
+    lied_to = pauses_after(b"not an answer")
+    assert lied_to[0] >= 20_000 and lied_to[-1] >= 600_000
+    silence = pauses_after(None)
+    assert silence[0] >= 20_000 and 60_000 <= silence[-1] <= 100_000
+
+
+def test_a_silent_peer_that_asks_is_asked_at_once() -> None:
+    for asks in (True, False):
+        sync = Sync(NETWORK, SeededEntropy(b"x"))
+        sync.peer_joined("p", instant(0))
+        for _ in range(3):
+            dialogue = sync.open(Ask("p"), Shelf(), instant(1000))
+            dialogue.on_response(None)
+            sync.close(dialogue, instant(1000))
+        if asks:
+            sync.serve("p", encode_request(NETWORK, Fetch((bytes(32),))), Shelf(), instant(7000))
+        assert bool(sync.tick(instant(8000))) is asks
 
 
 def test_peers_are_bounded() -> None:

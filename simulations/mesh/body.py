@@ -1,0 +1,264 @@
+"""The machines of a scenario as running shells: service, link and libp2p over simulated links.
+
+Each machine is the real node under the real service, link and transport; simulated are the sockets, the
+clock, the disk and people. Offers the workload the same calls as the world does. Refuses adversaries that
+speak below envelopes, and duplication of bytes: the streams under libp2p are ordered and exact.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import trio
+
+from luminous.crypto.entropy import SeededEntropy
+from luminous.crypto.keys import signer_from_seed
+from luminous.node.core import events
+from luminous.node.core.commands import Command
+from luminous.node.core.config import Config
+from luminous.node.core.effects import Append, Apply, Erase, Report
+from luminous.node.core.instant import Instant
+from luminous.node.core.node import Node
+from luminous.node.shell import libp2p_stack
+from luminous.node.shell.libp2p_transport import LibP2PTransport
+from luminous.node.shell.link import Link
+from luminous.node.shell.service import Service
+from luminous.protocol.genesis import write_genesis
+from luminous.simulations.disk import MemoryStore
+from luminous.simulations.mesh.gossip import address_of, hosts_over, ip_of
+from luminous.simulations.mesh_links import Links, Physics
+from luminous.simulations.mesh_transport import Air
+from luminous.simulations.network import Network
+from luminous.simulations.scenario import Link as ScenarioLink
+from luminous.simulations.scenario import Scenario
+from luminous.simulations.virtual_time import replaced
+from luminous.simulations.world import WALL_START_MS, Place, settle
+
+
+class Trace:
+    """One digest over everything that became durable, and when."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def mark(self, index: int, store: str, changes: Sequence[Append | Erase]) -> None:
+        """Add one commit."""
+        at = round(trio.current_time() * 1e6).to_bytes(8, "big")
+        for change in changes:
+            what = change.body if isinstance(change, Append) else b""
+            key = change.key or b""
+            self._hash.update(at + index.to_bytes(4, "big") + f"{store}/{change.kind}".encode() + key + what)
+
+    def digest(self) -> str:
+        """One history, one digest."""
+        return self._hash.hexdigest()
+
+
+class TracedStore:
+    """A memory store whose commits are traced."""
+
+    def __init__(self, store: MemoryStore, index: int, name: str, trace: Trace) -> None:
+        self._store = store
+        self._index = index
+        self._name = name
+        self._trace = trace
+        self.records = store.records
+        self.release_ballast = store.release_ballast
+        self.close = store.close
+
+    def commit(self, changes: Sequence[Append | Erase]) -> None:
+        """As the store does, then traced."""
+        self._store.commit(changes)
+        self._trace.mark(self._index, self._name, changes)
+
+
+class MeshClock:
+    """Virtual time with one machine's skew."""
+
+    def __init__(self, boot: str, skew_ms: int) -> None:
+        self._boot = boot
+        self._skew_ms = skew_ms
+
+    def now(self) -> Instant:
+        """This moment."""
+        now_ms = int(trio.current_time() * 1000)
+        return Instant(self._boot, now_ms, WALL_START_MS + now_ms + self._skew_ms)
+
+
+class Mesh:
+    """All machines of a scenario. Call ``run`` once, inside virtual time."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.chance = random.Random(f"mesh/{scenario.id}/{seed}")
+        self.network = Network(scenario.nodes, scenario.link, scenario.partition, self.chance)
+        self.links = Links(_physics(scenario.link), seed)
+        self.trace = Trace()
+        self.falls: list[str] = []
+        signers = [signer_from_seed(self._seed_of(i, "author")) for i in range(scenario.nodes)]
+        membership = settle(scenario, [signer.public for signer in signers], self._seed_of(0, "salt")[:16])
+        self.membership = membership
+        level = "LOCAL_ONLY" if scenario.learning is None else scenario.learning.level
+        self.places = [
+            Place(
+                i,
+                Config(signer, SeededEntropy(self._seed_of(i, "entropy")), membership, level),
+                MemoryStore(durable=True),
+                MemoryStore(durable=False),
+                self.chance.randint(-scenario.skew_ms_max, scenario.skew_ms_max),
+            )
+            for i, signer in enumerate(signers)
+        ]
+        self._identities = [
+            libp2p_stack.Identity(self._seed_of(i, "transport"), self._seed_of(i, "noise"))
+            for i in range(scenario.nodes)
+        ]
+        self._index_of_ip = {ip_of(i): i for i in range(scenario.nodes)}
+        self._air = Air(self.links)
+        self._services: dict[int, Service] = {}
+        self._transports: dict[int, LibP2PTransport] = {}
+        self._scopes: dict[int, trio.CancelScope] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, at_end: Callable[[], None]) -> None:
+        """Play the scenario to its end, then call ``at_end`` while the machines still run."""
+        index_of = {identity.peer_id: i for i, identity in enumerate(self._identities)}
+        hosts = hosts_over(self._air, index_of)
+        for partition in self.scenario.partition:
+            for at_ms in (partition.from_ms, partition.until_ms):
+                self.at(at_ms, partial(self.links.cut, self._is_cut))
+        with replaced([(libp2p_stack, "new_host", hosts)]):
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self.links.run)
+                await trio.sleep_until(self.scenario.duration_ms / 1000)
+                at_end()
+                nursery.cancel_scope.cancel()
+
+    # What the workload calls, as in the world
+
+    @property
+    def now_ms(self) -> int:
+        """Virtual milliseconds since the start."""
+        return int(trio.current_time() * 1000)
+
+    def at(self, time_ms: int, action: Callable[[], None]) -> None:
+        """Do something at a virtual time."""
+        self.links.at(time_ms / 1000, action)
+
+    def instant(self, place: Place) -> Instant:
+        """What the clocks of a machine say."""
+        return MeshClock(f"boot-{place.boots}", place.skew_ms).now()
+
+    def boot(self, place: Place) -> None:
+        """Start a machine from its stores."""
+        if place.is_up or self._nursery is None:
+            return
+        place.boots += 1
+        node = Node(place.config)
+        node.restore(
+            [(record.kind, record.body) for record in place.journal.records()],
+            [(record.kind, record.body) for record in place.state.records()],
+            self.instant(place),
+        )
+        self._nursery.start_soon(self._live, place, self._assemble(place, node))
+
+    def crash(self, place: Place, *, lose_state: bool = False) -> None:
+        """Stop a machine at once: what was not committed is gone."""
+        if not place.is_up:
+            return
+        place.driver = None
+        self._services.pop(place.index)
+        self._scopes.pop(place.index).cancel()
+        if lose_state:
+            place.state.wipe()
+
+    def step(self, place: Place, event: events.Event) -> None:
+        """Hand a machine an event."""
+        if place.is_up:
+            self._services[place.index].post(event)
+
+    def command(self, place: Place, command: Command) -> None:
+        """A person asks for something."""
+        self.step(place, events.Commanded(self.instant(place), command, reply=1))
+
+    # Figures
+
+    def mesh_sizes(self) -> list[int]:
+        """Gossip mesh sizes of the machines that run."""
+        return [size for one in self._transports.values() for size in one.mesh_sizes().values()]
+
+    def peers(self) -> list[int]:
+        """Connected peers of the machines that run."""
+        return [len(self._transports[i].peers()) for i in sorted(self._scopes)]
+
+    # One machine
+
+    def _assemble(self, place: Place, node: Node) -> Link:
+        publishing: list[Link] = []
+
+        def publish(raw: bytes) -> None:
+            place.published.append(raw)
+            publishing[0].publish(raw)
+
+        def act(apply: Apply) -> None:
+            self.step(place, events.Remedied(self.instant(place), apply.intent, True))
+
+        def told(report: Report) -> None:
+            place.reports.append(report)
+
+        service = Service(
+            node,
+            TracedStore(place.journal, place.index, "journal", self.trace),
+            TracedStore(place.state, place.index, "state", self.trace),
+            MeshClock(f"boot-{place.boots}", place.skew_ms),
+            publish=publish,
+            compare=lambda compare: publishing[0].compare(compare),
+            act=act,
+            told=told,
+            in_thread=False,
+        )
+        # The checkers look at the node where the world keeps it.
+        place.driver = service._driver
+        self._services[place.index] = service
+        genesis = write_genesis(self.membership.genesis)
+        link = Link(service, self.membership.id, partial(self._transport, place), genesis)
+        publishing.append(link)
+        return link
+
+    async def _live(self, place: Place, link: Link) -> None:
+        service = self._services.get(place.index)
+        if service is None:
+            return
+        with trio.CancelScope() as scope:
+            self._scopes[place.index] = scope
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(service.run)
+                nursery.start_soon(link.run)
+
+    def _transport(self, place: Place, **callbacks: Any) -> LibP2PTransport:
+        dialled = [peer for peer in self.network.neighbours[place.index] if peer < place.index]
+        transport = LibP2PTransport(
+            transport_seed=self._seed_of(place.index, "transport"),
+            noise_seed=self._seed_of(place.index, "noise"),
+            listen=(f"/ip4/{ip_of(place.index)}/tcp/0",),
+            bootstrap=tuple(address_of(peer, self._identities[peer].peer_id) for peer in dialled),
+            peers_wanted=0,
+            **callbacks,
+        )
+        self._transports[place.index] = transport
+        return transport
+
+    def _is_cut(self, source_ip: str, target_ip: str) -> bool:
+        source, target = self._index_of_ip[source_ip], self._index_of_ip[target_ip]
+        return self.network.is_cut(source, target, self.now_ms)
+
+    def _seed_of(self, index: int, what: str) -> bytes:
+        return hashlib.sha256(f"{self.scenario.id}/{self.seed}/{index}/{what}".encode()).digest()
+
+
+def _physics(link: ScenarioLink) -> Physics:
+    return Physics(link.delay_ms_min / 1000, link.delay_ms_mean / 1000, link.loss)
