@@ -2,7 +2,8 @@
 
 Refuses to decide: it only guarantees the order. All appends of a batch are durable before any other
 effect of it; when they cannot be made durable, nothing of the batch happens and the node is mute until
-the very same batch could be appended.
+the very same batch could be appended. A damaged state store is no reason to fall silent: what it cannot
+take waits in memory until the store was repaired, as only others' records and counts are in it.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ from luminous.node.core.effects import Append, Apply, Compare, Effect, Erase, No
 from luminous.node.core.events import Event, Received, StoreFailed, StoreRecovered, Synced
 from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
-from luminous.node.ports import Outbox, RecordStore, StoreError
+from luminous.node.ports import Outbox, RecordStore, StoreError, StoreFault
 
 BATCH_EVENTS_MAX = 256
+# Changes that wait for a repaired state store. Sync brings back what does not fit.
+UNSAVED_MAX = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,21 @@ class Driver:
         self._outbox = outbox
         self._stuck: Batch | None = None
         self._ballast_released = False
+        self._unsaved: list[Append | Erase] = []
+        self.state_fault = ""
 
     @property
     def is_mute(self) -> bool:
         """True while an append failed and no probe append succeeded since."""
         return self._stuck is not None
+
+    def replace_state(self, state: RecordStore) -> None:
+        """Go on with another state store: the old one was damaged and restored from its backup.
+
+        Raises ``StoreError`` if this one cannot be written either.
+        """
+        state.commit(self._unsaved)
+        self._state, self._unsaved, self.state_fault = state, [], ""
 
     def step(self, events: Sequence[Event], at: Instant) -> None:
         """Handle up to ``BATCH_EVENTS_MAX`` events: plan, commit, perform."""
@@ -83,16 +96,26 @@ class Driver:
         return True
 
     def _commit(self, batch: Batch) -> None:
-        for store, changes in ((self._journal, batch.journal), (self._state, batch.state)):
-            if not changes:
-                continue
+        if batch.journal:
+            self._commit_to(self._journal, batch.journal)
+        if batch.state and not self.state_fault:
             try:
-                store.commit(changes)
-            except StoreError:
-                if self._ballast_released or not store.release_ballast():
+                self._commit_to(self._state, batch.state)
+            except StoreError as error:
+                if error.fault is not StoreFault.CORRUPT:
                     raise
-                self._ballast_released = True
-                store.commit(changes)
+                self.state_fault = str(error)
+        if batch.state and self.state_fault:
+            self._unsaved.extend(batch.state[: UNSAVED_MAX - len(self._unsaved)])
+
+    def _commit_to(self, store: RecordStore, changes: Sequence[Append | Erase]) -> None:
+        try:
+            store.commit(changes)
+        except StoreError as error:
+            if error.fault is not StoreFault.FULL or self._ballast_released or not store.release_ballast():
+                raise
+            self._ballast_released = True
+            store.commit(changes)
 
     def _perform(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

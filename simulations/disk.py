@@ -21,12 +21,15 @@ class MemoryStore:
         self._records: dict[tuple[str, bytes], bytes] = {}
         self._ballast = True
         self.full = False
+        self.corrupt = False
         self.commits = 0
 
     def commit(self, changes: Sequence[Append | Erase]) -> None:
         """Apply all changes or none."""
         if self.full:
             raise StoreError(StoreFault.FULL, "the simulated disk is full")
+        if self.corrupt:
+            raise StoreError(StoreFault.CORRUPT, "the simulated pages are overwritten")
         self.commits += 1
         for change in changes:
             if isinstance(change, Append):

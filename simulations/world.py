@@ -274,11 +274,18 @@ class World:
 
 def settle(scenario: Scenario, founders: list[bytes], salt: bytes) -> Membership:
     """The network of a scenario: all its machines found it, with the scenario's short windows as law."""
+    return settle_raw(scenario, founders, salt, scenario.grace_ms, 1)[1]
+
+
+def settle_raw(
+    scenario: Scenario, founders: list[bytes], salt: bytes, grace_ms: int, pace: int
+) -> tuple[bytes, Membership]:
+    """Genesis bytes and membership; ``pace`` divides the windows where time is real."""
     learning = scenario.learning
     is_fleet = learning is not None and learning.fleet
-    values = {VOTING_WINDOW_MS_MIN: 1000, CLOSING_GRACE_MS: scenario.grace_ms}
+    values = {VOTING_WINDOW_MS_MIN: 1000, CLOSING_GRACE_MS: grace_ms}
     if learning is not None:
-        values[WINDOW_MS] = learning.window_ms
+        values[WINDOW_MS] = max(10_000, learning.window_ms // pace)
     if is_fleet:
         values[MIN_CONTRIBUTORS] = 1
     raw = found(
@@ -292,4 +299,4 @@ def settle(scenario: Scenario, founders: list[bytes], salt: bytes) -> Membership
     )
     membership = join(raw)
     assert isinstance(membership, Membership), membership
-    return membership
+    return raw, membership

@@ -5,8 +5,8 @@ Refuses nothing by its own judgement: it reads words, the machines judge.
 
 from luminous.node.core import commands
 from luminous.node.core.instant import Instant
-from luminous.node.core.machines import Machines
-from luminous.node.core.outcomes import Emit, Outcome
+from luminous.node.core.machines import Machines, Outcomes
+from luminous.node.core.outcomes import Emit
 from luminous.protocol.ballots import Choice
 from luminous.protocol.bindings import Binding
 from luminous.protocol.identifiers import ProposalId
@@ -15,7 +15,7 @@ from luminous.protocol.limits import TEXT_SIZE_BYTES_MAX, TITLE_SIZE_BYTES_MAX
 from luminous.protocol.proposals import PROPOSAL, Effect, Proposal, ProposalKind, Threshold, Uncertainty
 from luminous.protocol.reasons import Reason, Refused
 
-Done = tuple[Outcome, ...] | Refused
+Done = Outcomes | Refused
 
 _NO_NETWORK = Refused(Reason.NO_NETWORK, "this node belongs to no network")
 

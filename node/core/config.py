@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from luminous.crypto.entropy import Entropy
 from luminous.crypto.keys import Signer
+from luminous.node.core.learning.priors import PublicPrior
 from luminous.protocol.genesis import Genesis
 from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.layout import FIXES_1, Layout
@@ -37,3 +38,4 @@ class Config:
     min_participants: int = 0
     heal_consent: int = 1
     layout: Layout = FIXES_1
+    prior: PublicPrior | None = None

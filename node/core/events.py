@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from luminous.node.core.commands import Command
+from luminous.node.core.health.readings import Readings
 from luminous.node.core.instant import Instant
 from luminous.node.core.peers.session import Session
 from luminous.protocol.codec import Value
@@ -49,10 +50,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Health readings: signal name to thousandths of its unit; a missing signal is absent."""
+    """One sample of the host."""
 
     at: Instant
-    readings: object
+    readings: Readings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ passes through here.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from luminous.node.core.causes.events_graph import Causes
 from luminous.node.core.config import Config, Membership
 from luminous.node.core.governance.machine import KINDS as GOVERNANCE_KINDS
 from luminous.node.core.governance.machine import Governance
+from luminous.node.core.healing.machine import Healing
+from luminous.node.core.healing.outcomes import Act
 from luminous.node.core.health.monitor import Health
 from luminous.node.core.health.readings import Readings
 from luminous.node.core.instant import Instant
@@ -25,22 +28,7 @@ from luminous.protocol.kinds import Kind
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
 
-try:  # TEMP
-    from luminous.node.core.causes.events_graph import Causes
-    from luminous.node.core.healing.machine import Healing
-    from luminous.node.core.healing.outcomes import Act
-except ImportError:
-
-    class Causes:  # type: ignore
-        def __getattr__(self, n):
-            return (lambda *a, **k: None) if n == "deadline" else (lambda *a, **k: ())
-
-    class Healing(Causes):  # type: ignore
-        def __init__(self, *a):
-            pass
-
-    class Act:
-        pass  # type: ignore
+Outcomes = tuple[Outcome | Act, ...]
 
 
 @dataclass(slots=True)
@@ -88,14 +76,15 @@ class Machines:
         if owner is not None:
             owner.recall(name, body)
 
-    def tick(self, at: Instant, synced: bool, may_sign: bool) -> tuple[Outcome | Act, ...]:
+    def tick(self, at: Instant, synced: bool, may_sign: bool) -> Outcomes:
         """Let every machine do what is due."""
         outcomes: list[Outcome | Act] = [*self.health.tick(at), *self.healing.tick(at), *self.causes.tick(at)]
         if self.governance is not None and may_sign:
             outcomes.extend(self.governance.tick(at, synced=synced))
-            self.health.set_interval(
-                self.governance.parameters(at.wall_ms)[parameters.HEALTH_INTERVAL_S] * 1000
-            )
+            effective = self.governance.parameters(at.wall_ms)
+            self.health.set_interval(effective[parameters.HEALTH_INTERVAL_S] * 1000)
+            if self.learning is not None:
+                self.learning.set_contributors_min(effective[parameters.MIN_CONTRIBUTORS])
         if self.learning is not None and may_sign:
             outcomes.extend(self.learning.tick(at))
         return tuple(outcomes)
@@ -109,11 +98,11 @@ class Machines:
             min((mono for mono in monos if mono is not None), default=None),
         )
 
-    def measure(self, readings: Readings, at: Instant) -> tuple[Outcome | Act, ...]:
+    def measure(self, readings: Readings, at: Instant) -> Outcomes:
         """Readings of the host."""
         return self.health.observe(readings, at)
 
-    def told(self, tell: Tell, at: Instant) -> tuple[Outcome | Act, ...]:
+    def told(self, tell: Tell, at: Instant) -> Outcomes:
         """What one machine told people that another must hear: symptoms reach healing and causes."""
         if tell.name != "symptom":
             return ()
@@ -135,7 +124,7 @@ class Machines:
         self.causes.forget()
         return () if self.learning is None else self.learning.forget(at)
 
-    def heal(self, intent: str, *, undo: bool, at: Instant) -> tuple[Outcome | Act, ...] | Refused:
+    def heal(self, intent: str, *, undo: bool, at: Instant) -> Outcomes | Refused:
         """A person agrees to a proposed act, or wants one undone."""
         return self.healing.undo(intent, at) if undo else self.healing.agree(intent, at)
 
@@ -203,7 +192,8 @@ def _learning(
         law,
         config.entropy,
         LearningConfig(config.epsilon_milli_max, max(1, config.min_participants)),
-        layout=config.layout,
+        config.prior,
+        config.layout,
     )
     learning.set_eligible(None if membership.genesis.open_contribution else frozenset(members))
     return learning

@@ -4,14 +4,16 @@ Refuses to decide what its machines decide: values cross between them here, and 
 signed. ``handle`` is the only writer; ``judge`` only reads.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from luminous.crypto.digest import digest
 from luminous.node.core import commands, effects, events
 from luminous.node.core.commanding import execute
 from luminous.node.core.config import Config
+from luminous.node.core.healing.outcomes import Act
 from luminous.node.core.instant import Instant
+from luminous.node.core.learning.records import CHARGE
 from luminous.node.core.machines import Machines, build
 from luminous.node.core.observing import observe
 from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
@@ -89,7 +91,7 @@ class Node:
                     lost.append(f"{kind}: {admitted.reason.value}")
                     continue
                 if charge is not None:
-                    self.machines.recall(RELEASED, charge)
+                    self.machines.recall(CHARGE, charge)
                 self._hold(admitted)
                 self.machines.hear(admitted, at)
         return lost
@@ -240,7 +242,9 @@ class Node:
 
     # Carrying outcomes out
 
-    def _carry(self, outcomes: Iterable[Outcome], at: Instant) -> Iterator[effects.Effect]:
+    def _carry(
+        self, outcomes: Iterable[Outcome | Act], at: Instant
+    ) -> Generator[effects.Effect, None, list[bytes]]:
         """Turn outcomes into effects; returns the ids of what was emitted."""
         emitted: list[bytes] = []
         waiting = list(outcomes)

@@ -3,6 +3,8 @@
 Refuses to change anything and to hide a gap: what is not known is None or says so.
 """
 
+from typing import Any
+
 from luminous.node.core.commanding import find_proposal
 from luminous.node.core.governance.decision import Decision
 from luminous.node.core.instant import Instant
@@ -12,7 +14,7 @@ from luminous.protocol.constitution_table import TABLE
 from luminous.protocol.parameters import PARAMETERS
 from luminous.protocol.reasons import Refused
 
-View = dict[str, Value]
+View = dict[str, Any]
 
 
 def status(node: Node) -> View:
@@ -105,7 +107,7 @@ def parameters(node: Node) -> View:
     here = {} if governance is None else governance.parameters(wall_ms)
     network = {} if governance is None else governance.network_parameters(wall_ms)
     own = {} if governance is None else governance.overrides()
-    rows: list[Value] = []
+    rows: list[View] = []
     for key, parameter in PARAMETERS.items():
         value = here.get(key, parameter.default)
         decided = network.get(key, parameter.default)
@@ -129,15 +131,16 @@ def parameters(node: Node) -> View:
 def verify(node: Node) -> View:
     """Every outcome recomputed from the held records, and the aggregates' digests beside it."""
     governance, learning = node.machines.governance, node.machines.learning
-    outcomes: list[Value] = []
+    outcomes: list[View] = []
     holds = True
     for item in () if governance is None else governance.verify():
         holds = holds and item.holds
         outcomes.append(
             {"id": item.id.hex(), "title": item.title, "holds": item.holds, "why": list(item.lines)}
         )
-    windows: list[Value] = []
+    windows: list[View] = []
     for window in () if learning is None else learning.pool.windows():
+        assert learning is not None
         found = learning.aggregate_digest(window)
         windows.append(
             {
@@ -147,7 +150,7 @@ def verify(node: Node) -> View:
                 "why": found.detail if isinstance(found, Refused) else "",
             }
         )
-    evidence: list[Value] = []
+    evidence: list[str] = []
     if governance is not None:
         evidence = [repr(item)[:500] for item in governance.evidence()]
     return {"holds": holds, "outcomes": outcomes, "windows": windows, "evidence": evidence}
@@ -189,7 +192,7 @@ def sent(node: Node) -> View:
 def wisdom(node: Node) -> View | Refused:
     """What the community's outcomes tell, where it can be told from noise."""
     learning = node.machines.learning
-    own: list[Value] = []
+    own: list[View] = []
     if learning is not None:
         own = [
             {"class": pair[0], "fix": pair[1], "successes": counts[0], "trials": counts[1]}
@@ -200,7 +203,7 @@ def wisdom(node: Node) -> View | Refused:
     found = learning.wisdom()
     if isinstance(found, Refused):
         return {"patterns": [], "own": own, "why": found.detail}
-    patterns: list[Value] = [
+    patterns: list[View] = [
         {name: _plain(getattr(item, name)) for name in item.__dataclass_fields__} for item in found
     ]
     return {"patterns": patterns, "own": own, "why": ""}

@@ -13,12 +13,14 @@ import trio
 
 from luminous.crypto.entropy import Entropy
 from luminous.crypto.keys import signer_from_seed
+from luminous.node import assets
 from luminous.node.core import commands, events, observing
 from luminous.node.core.config import Config
 from luminous.node.core.effects import Apply, Report
 from luminous.node.core.node import Node
 from luminous.node.ports import StoreError
-from luminous.node.shell import consent, networks, spool, stores
+from luminous.node.shell import consent, experience, networks, spool, stores
+from luminous.node.shell.actions import Actions
 from luminous.node.shell.clock import SystemClock
 from luminous.node.shell.host import Host
 from luminous.node.shell.keyfile import Seeds
@@ -26,6 +28,7 @@ from luminous.node.shell.link import Link, MakeTransport
 from luminous.node.shell.paths import Paths
 from luminous.node.shell.service import Service
 from luminous.node.shell.settings import Settings
+from luminous.node.shell.sqlite_store import SqliteStore
 from luminous.node.shell.supervisor import leaves, supervise
 
 SPOOL_INTERVAL_S = 2.0
@@ -61,6 +64,9 @@ class Body:
     _consent_changed: trio.Event = field(default_factory=trio.Event)
     _link_scope: trio.CancelScope | None = None
     _components: dict[str, trio.CancelScope] = field(default_factory=dict)
+    _generations: dict[str, int] = field(default_factory=dict)
+    _acting: trio.Nursery | None = None
+    _look_now: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
@@ -91,12 +97,14 @@ class Body:
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Run all parts until cancelled."""
         async with trio.open_nursery() as nursery:
+            self._acting = nursery
             nursery.start_soon(self._live, "node", self.service.run)
             await self._first_facts()
             if self.settings.infrastructure.monitoring_enabled and not self.is_bootstrap:
                 nursery.start_soon(self._live, "monitor", self._monitor)
             nursery.start_soon(self._live, "spool", self._take_spool)
             nursery.start_soon(self._live, "backup", self._back_up)
+            nursery.start_soon(self._live, "experience", self._leave_experience)
             nursery.start_soon(self._live, "link", self._link)
             task_status.started()
 
@@ -112,6 +120,10 @@ class Body:
         scope.cancel()
         return True
 
+    def generation(self, component: str) -> int:
+        """How often the component was started."""
+        return self._generations.get(component, 0)
+
     async def _live(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         """Keep one part alive: it is restarted when it falls and when ``restart`` stops it."""
 
@@ -119,6 +131,7 @@ class Body:
             while True:
                 with trio.CancelScope() as scope:
                     self._components[name] = scope
+                    self._generations[name] = self._generations.get(name, 0) + 1
                     await part()
                 if not scope.cancelled_caught:
                     return
@@ -139,6 +152,7 @@ class Body:
             epsilon_milli_max=round(self.settings.learning.epsilon * 1000),
             min_participants=self.settings.federated.min_participants if membership else 0,
             heal_consent=self.settings.healing.consent_level,
+            prior=assets.public_prior(),
         )
         node = Node(config)
         journal = [(record.kind, record.body) for record in self.stores.journal.records()]
@@ -154,9 +168,13 @@ class Body:
             publish=self._publish,
             compare=lambda compare: self.link.compare(compare) if self.link else None,
             act=self._act,
-            told=self.tell,
+            told=self._told,
         )
         self.membership = membership
+
+    def _told(self, report: Report) -> None:
+        self._look_now.set()
+        self.tell(report)
 
     def _publish(self, raw: bytes) -> None:
         if self.link is not None:
@@ -215,7 +233,7 @@ class Body:
             before_s = trio.current_time()
             now = self.clock.now()
             own = {
-                "store_integrity": 0 if self.service.is_mute else 1000,
+                "store_integrity:state": 0 if self.service.state_fault else 1000,
                 "response_ms": 1000 * await self._lag_ms(),
             }
             if self.link is not None:
@@ -223,7 +241,9 @@ class Body:
             readings = await trio.to_thread.run_sync(self.host.read, now, own)
             self.service.post(events.Measured(now, readings))
             interval_s = await self.service.ask(lambda node: node.machines.health.interval_ms / 1000)
-            await trio.sleep(max(1.0, interval_s - (trio.current_time() - before_s)))
+            self._look_now = trio.Event()
+            with trio.move_on_after(max(1.0, interval_s - (trio.current_time() - before_s))):
+                await self._look_now.wait()
 
     async def _lag_ms(self) -> int:
         before = trio.current_time()
@@ -248,14 +268,49 @@ class Body:
         target = stores.backup_path(self.paths.backups)
         while True:
             try:
-                await trio.to_thread.run_sync(self.stores.state.backup, target)
+                # A damaged store must never replace the sound copy of yesterday.
+                damage = await trio.to_thread.run_sync(self.stores.state.integrity)
+                if damage:
+                    await self.service.report_damage(damage[0])
+                    self._look_now.set()
+                else:
+                    await trio.to_thread.run_sync(self.stores.state.backup, target)
             except StoreError as error:
                 self.tell(Report(0, "backup_failed", {"why": str(error)}))
             await trio.sleep(60.0 * self.settings.storage.backup_interval_min)
 
+    async def _leave_experience(self) -> None:
+        """Let ``explain`` rank by what was tried here and what the network believes."""
+        written: object = None
+        while True:
+            learnt = await self.service.ask(_experience)
+            if learnt is not None and learnt != written:
+                local, prior = written = learnt
+                await trio.to_thread.run_sync(experience.write, self.paths.data, local, prior)
+            await trio.sleep(SPOOL_INTERVAL_S)
+
     def _act(self, act: Apply) -> None:
-        """Healing acts on own components; ``actions`` knows the verbs."""
-        self.service.post(events.Remedied(self.clock.now(), act.intent, False, {"why": "unknown verb"}))
+        if self._acting is not None:
+            self._acting.start_soon(self._perform, act)
+
+    async def _perform(self, act: Apply) -> None:
+        """Carry a healing act out and tell the node how it ended."""
+        taken: list[SqliteStore] = []
+        actions = Actions(self, lambda: self.stores.state, taken.append, self.paths.backups)
+        done = await actions.perform(act.verb, act.target)
+        for store in taken:
+            self.stores.state = store
+            await self.service.replace_state(store)
+        if act.verb == "repair":
+            self.incidents.append(f"the state store was repaired: {done.steps}")
+        facts: dict[str, Any] = {**done.facts()}
+        await self.service.put(events.Remedied(self.clock.now(), act.intent, done.ok, facts))
+        self._look_now.set()
+
+
+def _experience(node: Node) -> tuple[Any, Any] | None:
+    learning = node.machines.learning
+    return None if learning is None else (learning.counts(), learning.prior())
 
 
 class NetworkJoined(Exception):
@@ -275,7 +330,7 @@ def spool_events(record: dict[str, object], now: Any) -> list[events.Event]:
     }
     happened: list[events.Event] = [events.Observed(now, observing.COMMAND_ENDED, facts)]
     if record.get("kind") == "fix" and error_class:
-        tried = {
+        tried: dict[str, Any] = {
             "class": str(error_class),
             "fix": str(record.get("fix_observed") or "other"),
             "success": True,

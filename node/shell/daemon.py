@@ -66,7 +66,7 @@ def _store_failure(error: StoreError) -> Failure:
         StoreFault.FULL: "free some space: df -h; nix-collect-garbage --delete-older-than 30d",
         StoreFault.READ_ONLY: "check who owns the data directory, or name another with LUMINOUS_DATA_DIR",
         StoreFault.LOCKED: "end the program that holds the file open",
-        StoreFault.CORRUPT: "move the damaged file away; a lost journal stops signing until the key is rotated",
+        StoreFault.CORRUPT: "move the damaged file away; without its journal a node stops signing",
         StoreFault.IO: "check the disk: dmesg, smartctl",
     }[error.fault]
     return Failure("the node's stores cannot be opened", str(error), do)

@@ -65,7 +65,7 @@ async def serve(listener: trio.abc.Listener[trio.SocketStream], answer: Answer) 
 async def _converse(stream: trio.SocketStream, answer: Answer) -> None:
     machine = h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024)
     try:
-        while machine.our_state is h11.IDLE or machine.our_state is h11.SEND_RESPONSE:
+        while True:
             with trio.fail_after(REQUEST_TIMEOUT_S):
                 request = await _read(stream, machine)
             if request is None:

@@ -17,7 +17,7 @@ from luminous.node.core.peers.outcomes import Ask
 from luminous.node.shell.service import Service, TooBusy
 from luminous.protocol.admission import Admissions, Arrival, Verdict, judge, topic_of
 from luminous.protocol.genesis import network_id
-from luminous.protocol.identifiers import NetworkId
+from luminous.protocol.identifiers import AuthorId, NetworkId
 from luminous.protocol.reasons import Refused
 
 SYNC_PROTOCOL = "/luminous/sync/1"
@@ -192,7 +192,7 @@ class Link:
         peer, wall_ms = self.transport.peer_id(), self._service.clock.now().wall_ms
 
         def is_bound(node: Node) -> bool:
-            return node.me not in node.machines.roll or any(
+            return AuthorId(node.me) not in node.machines.roll or any(
                 item.author == node.me
                 and item.kind.name == "BINDING"
                 and item.payload.peer == peer

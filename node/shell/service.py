@@ -14,11 +14,11 @@ import trio
 
 from luminous.node.core import events
 from luminous.node.core.commands import Command
-from luminous.node.core.effects import Apply, Compare, Note, Report
+from luminous.node.core.effects import Append, Apply, Compare, Note, Report, Store
 from luminous.node.core.instant import Instant
-from luminous.node.core.node import Node
+from luminous.node.core.node import ENVELOPE, Node
 from luminous.node.driver import BATCH_EVENTS_MAX, Driver
-from luminous.node.ports import RecordStore
+from luminous.node.ports import RecordStore, StoreError
 
 T = TypeVar("T")
 INBOX_MAX = 4096
@@ -125,6 +125,29 @@ class Service:
             return False
         return True
 
+    @property
+    def state_fault(self) -> str:
+        """What is wrong with the state store; empty when it is sound."""
+        return self._driver.state_fault
+
+    async def report_damage(self, why: str) -> None:
+        """A check found the state store damaged."""
+
+        def mark(node: Node) -> None:
+            self._driver.state_fault = why
+
+        await self.ask(mark)
+
+    async def replace_state(self, state: RecordStore) -> None:
+        """Go on with a restored state store, filled up with the envelopes still held in memory."""
+
+        def replace(node: Node) -> None:
+            self._driver.replace_state(state)
+            held = [Append(Store.STATE, ENVELOPE, item.id, item.raw) for item in node.records.envelopes()]
+            state.commit(held)
+
+        await self.ask(replace, 60.0)
+
     async def put(self, event: events.Event) -> None:
         """Hand the node an event, waiting for room: for what must not be lost."""
         await self._send.send(event)
@@ -220,6 +243,6 @@ class Service:
     def _answer(self, question: _Question) -> None:
         try:
             question.answer = question.ask(self._node)
-        except (KeyError, ValueError, AssertionError) as error:
+        except (KeyError, ValueError, AssertionError, StoreError) as error:
             question.error = error
         question.done.set()

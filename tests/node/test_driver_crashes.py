@@ -276,3 +276,25 @@ def test_a_full_disk_makes_the_node_mute_and_an_empty_one_speak_again() -> None:
     titles = [item.payload.title for item in node.records.envelopes() if item.kind is Kind.PROPOSAL]
     assert titles == ["Shall we"], "the stuck act happened once, the one asked while mute did not"
     assert len(sent) >= 1
+
+
+def test_a_damaged_state_store_does_not_silence_the_node_and_its_repair_loses_nothing() -> None:
+    points = Points(None)
+    journal, state = MemoryStore(durable=True), MemoryStore(durable=False)
+    sent: list[bytes] = []
+    driver = Driver(
+        Node(Config(SIGNER, SeededEntropy(b"m"), NETWORK)), journal, state, Outbox(journal, points, sent)
+    )
+    driver.step([events.Tick(instant(1, 0))], instant(1, 0))
+    state.corrupt = True
+    tried = {"class": "hash_mismatch", "fix": "update_hash", "success": True}
+    driver.step([events.Observed(instant(2, 0), FIX_TRIED, tried)], instant(2, 0))  # type: ignore[arg-type]
+    propose = commands.Propose("text", "Shall we", "", (), "simple", START_MS + 20_000)
+    driver.step([events.Commanded(instant(3, 0), propose, 1)], instant(3, 0))
+    assert driver.state_fault
+    assert not driver.is_mute
+    assert len(sent) == 1
+    repaired = MemoryStore(durable=False)
+    driver.replace_state(repaired)
+    assert not driver.state_fault
+    assert any(record.kind == "kept" for record in repaired.records())

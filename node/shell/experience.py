@@ -1,0 +1,52 @@
+"""What the running node has learnt about fixes, left in one file for ``explain``, which opens no store.
+
+Refuses anything but counts by class and fix of the public vocabulary; a damaged file is no experience.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from luminous.node.shell.durable_file import write_private
+
+NAME = "experience.json"
+SIZE_BYTES_MAX = 256 * 1024
+
+Counts = dict[tuple[str, str], tuple[float, float]]
+
+
+def write(
+    data_dir: Path,
+    local: Mapping[tuple[str, str], tuple[float, float]],
+    prior: Mapping[tuple[str, str], tuple[float, float]],
+) -> None:
+    """Leave own counts and the discounted belief of others."""
+    facts = {
+        "schema": 1,
+        "local": [[*key, *counts] for key, counts in sorted(local.items())],
+        "prior": [[*key, *counts] for key, counts in sorted(prior.items())],
+    }
+    raw = json.dumps(facts).encode() + b"\n"
+    if len(raw) <= SIZE_BYTES_MAX:
+        write_private(data_dir / NAME, raw, "what was learnt cannot be written")
+
+
+def read(data_dir: Path) -> tuple[Counts, Counts]:
+    """(own counts, belief of others); both empty when there is no such file or it is damaged."""
+    try:
+        path = data_dir / NAME
+        if path.stat().st_size > SIZE_BYTES_MAX:
+            return {}, {}
+        facts = json.loads(path.read_bytes())
+        return _counts(facts["local"]), _counts(facts["prior"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, {}
+
+
+def _counts(rows: list[list[object]]) -> Counts:
+    found: Counts = {}
+    for error_class, fix, successes, trials in rows:
+        good, all_of_them = float(str(successes)), float(str(trials))
+        if 0 <= good <= all_of_them:
+            found[str(error_class), str(fix)] = (good, all_of_them)
+    return found
