@@ -1,18 +1,18 @@
 """``luminous-sim evaluate explain``: how often explain names the right class, beside chance and neighbours.
 
-Reads rows with ``label`` and ``stderr`` or ``error_text`` (one file or a folder of them), asks nothing of this
-machine's state, and prints accuracy at one and three with 95 % Wilson intervals, abstentions, and answers that
-were confident and wrong. Rows of one source (thread) are split into a tuning and a held-out part by a hash, and
-both are reported. Refuses to tune anything.
+Reads rows with ``label`` and ``stderr`` or ``error_text`` (one file or a folder of them), asks nothing of
+this machine's state, and prints accuracy at one and three with 95 % Wilson intervals, abstentions, and
+answers that were confident and wrong. Rows of one source (thread) go into a tuning or a held-out part by a
+hash, and both are reported. Refuses to tune anything.
 """
 
 import hashlib
 import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from luminous.node.core.causes.neighbours import Corpus, KnownText
 from luminous.node.core.causes.signature import masked_cause
 from luminous.node.core.causes.text import read_failure
 from luminous.node.shell.explain import explain_text
+from luminous.simulations.intervals import wilson
 
 HELD_OUT_OF_TEN = 4
 CONFIDENT_ABOVE = 0.8
@@ -54,7 +55,7 @@ class Outcome:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows of a .jsonl file, or of every one in a folder that has labels; rows without a text are left out."""
+    """Rows of a .jsonl file, or of every one in a folder; rows without label or text are left out."""
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     rows = []
     for file in files:
@@ -67,7 +68,7 @@ def read_rows(path: Path) -> list[Row]:
                 continue
             source = str(body.get("source") or "")
             if "#" not in source and "!" not in source and "/" not in source:
-                source = str(body.get("id") or number)  # own runs share one source; each is its own
+                source = str(body.get("id") or number)  # own runs: each is its own source
             rows.append(Row(text, body["label"], source, body.get("command"), body.get("exit_code")))
     return rows
 
@@ -86,16 +87,6 @@ def answer_all(rows: list[Row]) -> list[Outcome]:
     return outcomes
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % Wilson interval of a proportion."""
-    if n == 0:
-        return 0.0, 1.0
-    z, p = 1.96, hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def figures(outcomes: list[Outcome]) -> dict[str, Any]:
     """The figures of one part."""
     n = len(outcomes)
@@ -103,7 +94,8 @@ def figures(outcomes: list[Outcome]) -> dict[str, Any]:
     first = sum(not o.abstained and o.ranked[:1] == (o.row.label,) for o in outcomes)
     third = sum(not o.abstained and o.row.label in o.ranked[:3] for o in outcomes)
     wrong = sum(
-        not o.abstained and o.confidence > CONFIDENT_ABOVE and o.ranked[:1] != (o.row.label,) for o in outcomes
+        not o.abstained and o.confidence > CONFIDENT_ABOVE and o.ranked[:1] != (o.row.label,)
+        for o in outcomes
     )
     return {
         "n": n,
@@ -127,13 +119,18 @@ def figures(outcomes: list[Outcome]) -> dict[str, Any]:
 
 def _rate(hits: int, n: int) -> dict[str, Any]:
     low, high = wilson(hits, n)
-    return {"value": round(hits / n, 3) if n else None, "hits": hits, "low": round(low, 3), "high": round(high, 3)}
+    return {
+        "value": round(hits / n, 3) if n else None,
+        "hits": hits,
+        "low": round(low, 3),
+        "high": round(high, 3),
+    }
 
 
 def _reliability(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     rows = list(outcomes)
     bins = []
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         inside = [o for o in rows if low <= o.confidence < high and not o.abstained]
         if inside:
             hits = sum(o.ranked[:1] == (o.row.label,) for o in inside)
@@ -152,7 +149,12 @@ def evaluate(path: Path) -> dict[str, Any]:
         "tuning": figures([o for o in outcomes if not o.row.is_held_out]),
         "held_out": figures([o for o in outcomes if o.row.is_held_out]),
         "mistakes": [
-            {"source": o.row.source, "label": o.row.label, "said": list(o.ranked[:3]), "confidence": o.confidence}
+            {
+                "source": o.row.source,
+                "label": o.row.label,
+                "said": list(o.ranked[:3]),
+                "confidence": o.confidence,
+            }
             for o in outcomes
             if o.abstained or o.ranked[:1] != (o.row.label,)
         ],
@@ -172,7 +174,7 @@ def to_text(report: dict[str, Any]) -> str:
             f"  AC@1 {_shown(f['ac1'])}   AC@3 {_shown(f['ac3'])}",
             f"  abstained {_shown(f['abstained'])}   confident and wrong {_shown(f['confident_and_wrong'])}",
             f"  nearest neighbour AC@1 {_shown(near['ac1'])}   AC@3 {_shown(near['ac3'])}",
-            f"  chance: uniform {f['chance_ac1']['uniform']}, most frequent {f['chance_ac1']['most_frequent']}",
+            "  chance: uniform {uniform}, most frequent {most_frequent}".format(**f["chance_ac1"]),
         ]
     for m in report["mistakes"][:20]:
         lines.append(f"  not right: {m['label']} said {m['said']} ({m['confidence']:.2f}) {m['source'][:60]}")
@@ -184,7 +186,7 @@ def _shown(rate: dict[str, Any]) -> str:
 
 
 def run(path: str, as_json: bool, fix: bool) -> int:
-    """Print the figures; with ``fix`` those of the replay harness instead. 0, or 1 when there is nothing to read."""
+    """Print the figures; with ``fix`` those of the replay harness. 0, or 1 when there is nothing to read."""
     if fix:
         from luminous.simulations.fix_worlds import measure
 

@@ -52,7 +52,8 @@ def explain_text(
     """The answer for the output ``text`` of a failed command.
 
     ``root``: the directory that it worked in; ``ask``: whether to question this machine's state;
-    ``local`` and ``prior``: outcome counts by (class, fix id), from here and from peers. Never raises for any text.
+    ``local`` and ``prior``: outcome counts by (class, fix id), from here and from peers. Never raises for
+    any text.
     """
     cut = len(text) > HEAD_SIZE_BYTES_MAX + TAIL_SIZE_BYTES_MAX
     if cut:

@@ -73,7 +73,7 @@ def weigh(hits: tuple[Hit, ...]) -> tuple[Candidate, ...]:
         confidence = hit.rule.belief
         if place == 0:
             rivals = [h for h in ordered[1:] if top.rule.rank - h.rule.rank <= 4 and h.rule.belief >= 0.6]
-            confidence *= 0.80 if rivals else 1.0
+            confidence *= 0.80 if rivals and confidence > 0.6 else 1.0
         else:
             confidence = min(hit.rule.belief * left, left * 0.9)
         left = max(0.0, left - confidence)
@@ -113,7 +113,7 @@ def _with_neighbours(
             )
         else:
             raised = 1.0 - (1.0 - known.confidence) * (1.0 - 0.4 * confidence)
-            merged[class_id] = replace(known, confidence=round(min(0.95, raised), 4))
+            merged[class_id] = replace(known, confidence=round(min(max(0.79, known.confidence), raised), 4))
     ordered = sorted(merged.values(), key=lambda c: (-c.confidence, c.class_id))
     return tuple(c for c in ordered if c.confidence > 0.0)[:CANDIDATES_MAX]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from luminous.node.core.causes.diff import Edit
 from luminous.node.core.causes.edit_text import WORD, find_definition, header_of, replace_at
-from luminous.node.core.causes.names import nearest
+from luminous.node.core.causes.names import distance, nearest
 from luminous.node.core.causes.user_files import UserFiles
 
 
@@ -18,7 +18,11 @@ def option_name(facts: Mapping[str, str], files: UserFiles, names: tuple[str, ..
     known = [n.strip("'\"") for n in names]
     if not known:
         declared = {m for text in files.texts.values() for m in re.findall(r"options\.([\w.-]+)\s*=", text)}
-        declared |= {".".join(d.split(".")[: option.count(".") + 1]) for d in declared}
+        size = option.count(".")
+        declared |= {".".join(path.split(".")[: size + 1]) for path in declared}
+        for text in files.texts.values():
+            paths = re.findall(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*){1,8}", text)
+            declared |= {path for path in paths if path.count(".") == size and distance(path, option, 2) <= 2}
         near = nearest(option, sorted(declared))
         known = [near] if near else []
     for new in known:

@@ -36,6 +36,8 @@ EDITS_TRIED_MAX = 24
 FACT_CHARS_MAX = 300
 NO_FILES = UserFiles("", {})
 NO_STATE = MachineState()
+# Compilers and other tools say "error:" too.
+_FOREIGN = r"^\s*-->|error\[E\d|^[^\n]*:\d+:\d+: (?:fatal )?error:|Traceback|Caused by|npm |^make"
 # Options that only Home Manager has.
 _HOME_OPTIONS = ("home.", "gtk", "xdg.config", "wayland.windowManager", "dconf.settings", "home-manager")
 # Classes whose place says nothing about the user's file.
@@ -82,8 +84,11 @@ def find(catalogue: Catalogue, corpus: Corpus | None, failure: FailureText, exit
 def _free_message(failure: FailureText) -> tuple[Candidate, ...]:
     """A message that is none of Nix's own is most often the text of a `throw`; a compiler's is not."""
     last = re.findall(r"^\s*error: (?P<message>[^\n]{8,})", failure.said, re.M)
-    foreign = re.search(r"^\s*-->|error\[E\d|^[^\n]*:\d+:\d+: (?:fatal )?error:|Traceback|Caused by|npm |make", failure.outside, re.M)  # fmt: skip
-    if not last or foreign:
+    foreign = re.search(_FOREIGN, failure.outside, re.M)
+    outer = re.search(
+        r"will be built|: (?:No such|Invalid|Bad|Not a|Is a|Device|Resource)[^\n]*$", failure.said, re.M
+    )
+    if not last or foreign or outer:
         return ()
     nix = "show-trace" in failure.said or ".nix:" in failure.trace or "while " in failure.trace
     sure = 0.58 if nix else 0.33
@@ -341,6 +346,7 @@ def _edit_fix(
             "old": edit.old.strip() or "nothing",
             "insert": f"`{edit.new.strip()}`",
             "setting": edit.new.strip(),
+            "file_name": edit.file.rsplit("/", 1)[-1],
         }
         text = words(template.text, shown)
         if text is None:

@@ -34,7 +34,7 @@ HOLE_TYPES: Mapping[str, str] = {
     "channel_name": r"nixos|nixpkgs|home-manager",
     "program": r"nix|nix-(?:build|shell|env|store|instantiate|channel|collect-garbage|hash|copy-closure)|"
     r"nixos-rebuild|nixos-option|nixos-install|home-manager|nh|darwin-rebuild",
-    "attribute": r"[A-Za-z_][A-Za-z0-9_'-]{0,80}(?:\.[A-Za-z_][A-Za-z0-9_'-]{0,80}){0,12}",
+    "attribute": r"[A-Za-z_][A-Za-z0-9_-]{0,80}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,80}){0,12}",
     "setting": r"nixpkgs\.config\.(?:allowUnfreePredicate|permittedInsecurePackages)|"
     r"nix\.settings\.(?:experimental-features|max-jobs|cores)|swapDevices|boot\.loader\.configurationLimit",
     "package": r"[A-Za-z0-9_][A-Za-z0-9_.+?=-]{0,120}",

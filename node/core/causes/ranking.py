@@ -1,7 +1,8 @@
 """Fixes in the order of what is known about them.
 
 Hierarchical Beta posteriors: the fix's own trials here, under a prior from all fixes of the class here, under
-what peers report, discounted to at most 10 pseudo-trials. Shown and ordered by the lower bound. Refuses to
+what peers report, at most 10 pseudo-trials that
+fade as trials are made here. Shown and ordered by the lower bound. Refuses to
 let peers outweigh local trials, or to order by a mean that two lucky trials could move.
 """
 
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 # outweighing what happened on this machine.
 PEER_TRIALS_MAX = 10.0
 # The class's own mean counts as this many trials for a fix that was never tried.
-CLASS_TRIALS = 2.0
+CLASS_TRIALS = 4.0
+# The other fixes of the class say at most this much about one of them.
+SIBLING_TRIALS_MAX = 2.0
+# After this many trials here, what peers report counts half.
+PEERS_HALVE_AFTER_TRIALS = 10.0
 # One-sided 90 % lower bound.
 LOWER_BOUND_Z = 1.2816
 # The catalogue's order is a prior too: its first fix starts here, each later one a little lower.
@@ -45,14 +50,16 @@ def rank(fixes: Sequence[tuple[str, str]], local: Counts, prior: Counts) -> tupl
     for place, pair in enumerate(fixes):
         class_successes, class_trials = _class_totals(pair[0], pair, fixes, local)
         base = max(0.05, FIRST_FIX_MEAN - LATER_FIX_STEP * place)
-        class_mean = (class_successes + base * 4.0) / (class_trials + 4.0) if class_trials else base
+        share = min(1.0, SIBLING_TRIALS_MAX / class_trials) if class_trials else 0.0
+        class_mean = (class_successes * share + base * 4.0) / (class_trials * share + 4.0)
         alpha, beta = CLASS_TRIALS * class_mean, CLASS_TRIALS * (1.0 - class_mean)
         peer_successes, peer_trials = _checked(prior.get(pair, (0.0, 0.0)))
+        successes, trials = _checked(local.get(pair, (0.0, 0.0)))
         if peer_trials > 0.0:
-            weight = min(peer_trials, PEER_TRIALS_MAX) / peer_trials
+            fading = 1.0 / (1.0 + trials / PEERS_HALVE_AFTER_TRIALS)
+            weight = min(peer_trials, PEER_TRIALS_MAX) * fading / peer_trials
             alpha += peer_successes * weight
             beta += (peer_trials - peer_successes) * weight
-        successes, trials = _checked(local.get(pair, (0.0, 0.0)))
         alpha += successes
         beta += trials - successes
         mean = alpha / (alpha + beta)

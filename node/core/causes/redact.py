@@ -41,7 +41,8 @@ def _secrets() -> tuple[tuple[re.Pattern[str], str], ...]:
         (
             re.compile(
                 r"(\b[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|"
-                r"hashedpassword|psk|wpa)[\w-]{0,20}[\"']?\s*(?:=|:)\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s;,'\"]{4,})",
+                r"hashedpassword|psk)[\w-]{0,20}(?:[\"']?\s*=\s*|[\"']\s*:\s*|(?<=word): ))"
+                r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s;,'\"]{4,})",
                 i,
             ),
             rf"\1{MASK}",

@@ -54,7 +54,9 @@ def rerun_argv(
         if not fits("feature", feature):
             return None
         both = "nix-command flakes" if feature in ("nix-command", "flakes") else feature
-        return (command[0], "--extra-experimental-features", both, *command[1:])
+        # After a list that the command itself sets, or it would be replaced by it.
+        set_here = command.index("--experimental-features") + 2 if "--experimental-features" in command else 1
+        return (*command[:set_here], "--extra-experimental-features", both, *command[set_here:])
     added = fill(verb, values)
     if added is None:
         return None
