@@ -234,7 +234,7 @@ def _signature(facts: Mapping[str, object], text: str) -> str | None:
 def _screen(answer: object, facts: Mapping[str, object], run: Run) -> str:
     """At most one screen about a failure, safe to print."""
     to_text = getattr(answer, "to_text", None)
-    text = to_text(colour=False) if callable(to_text) and facts.get("class") else ""
+    text = to_text() if callable(to_text) and facts.get("class") else ""
     if not isinstance(text, str) or not text.strip():
         text = (
             f"luminous-node: the command failed with exit code {run.exit_code}, and I do not know why.\n"

@@ -49,16 +49,24 @@ def config_root(argv: list[str], cwd: str, home: str) -> str:
         place = word.split("#", 1)[0].removeprefix("path:").removeprefix("git+file://").split("?", 1)[0]
         names_file = previous in ("--flake", "-f", "--file") or "#" in word or word.endswith(".nix")
         if (names_file or place.startswith(("/", "./", "../")) or place in (".", "..")) and place:
-            path = Path(cwd, place)
-            if path.is_dir():
-                return str(path.resolve())
-            if path.is_file():
-                return str(path.resolve().parent)
+            folder = _folder_of(Path(cwd, place))
+            if folder is not None:
+                return folder
     kind = command_class(argv)
     usual = {"nixos-rebuild": "/etc/nixos", "home-manager": f"{home}/.config/home-manager"}.get(kind, "")
-    if usual and Path(usual).is_dir() and "--flake" not in words:
-        return usual
+    if usual and "--flake" not in words:
+        return _folder_of(Path(usual)) or cwd
     return cwd
+
+
+def _folder_of(path: Path) -> str | None:
+    """The folder that a path is, or lies in; None when there is nothing or it may not be seen."""
+    try:
+        if path.is_dir():
+            return str(path.resolve())
+        return str(path.resolve().parent) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def fingerprint(root: str, *, home: str = "", budget_ms: int = BUDGET_MS) -> Fingerprint:
@@ -95,7 +103,10 @@ def untracked(root: str) -> list[str]:
 
     Empty when there is no repository.
     """
-    if not any((folder / ".git").exists() for folder in (Path(root), *Path(root).parents)):
+    try:
+        if not any((folder / ".git").exists() for folder in (Path(root), *Path(root).parents)):
+            return []
+    except OSError:
         return []
     argv = [*GIT, "ls-files", "--others", "--exclude-standard", "-z", "--", "."]
     env = {
