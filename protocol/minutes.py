@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from luminous.crypto.digest import DIGEST_SIZE_BYTES, digest
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Chain
-from luminous.protocol.codec import encode
+from luminous.protocol.codec import Value, encode
 from luminous.protocol.identifiers import ENVELOPE_ID_SIZE_BYTES, AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.limits import ROLL_MAX
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
-from luminous.protocol.schema import Schema, blob, fixed, many, nested, uint
+from luminous.protocol.schema import Schema, Shape, blob, fixed, many, nested, uint
 
 # Voters in one Heads record: at four ids each it stays below the size of an envelope.
 HEADS_VOTERS = 256
@@ -117,6 +117,22 @@ def _check_vote(vote: Vote) -> Refused | None:
     return None
 
 
+def digests(high: int, low: int = 0) -> Shape[tuple[bytes, ...]]:
+    """Digests as one run of bytes: a list of thousands would cost more to read than to check."""
+    size = DIGEST_SIZE_BYTES
+    run = blob(low * size, high * size)
+
+    def parse(value: Value) -> tuple[bytes, ...] | Refused:
+        joined = run.parse(value)
+        if isinstance(joined, Refused):
+            return joined
+        if len(joined) % size:
+            return Refused(Reason.MALFORMED, "a cut digest")
+        return tuple(joined[at : at + size] for at in range(0, len(joined), size))
+
+    return Shape(lambda value: b"".join(value), parse)
+
+
 ROW: Schema[Row] = Schema(
     Row,
     (0, "voter", uint(ROLL_MAX - 1)),
@@ -128,7 +144,7 @@ HEADS: Schema[Heads] = Schema(Heads, (0, "rows", many(nested(ROW), 2 * HEADS_VOT
 ENTRY: Schema[Entry] = Schema(
     Entry,
     (0, "proposal", fixed(ENVELOPE_ID_SIZE_BYTES)),
-    (1, "heads", many(fixed(DIGEST_SIZE_BYTES), ROLL_MAX // HEADS_VOTERS)),
+    (1, "heads", digests(ROLL_MAX // HEADS_VOTERS)),
 )
 REPORT: Schema[Report] = Schema(
     Report,
@@ -142,7 +158,7 @@ LEAD: Schema[Lead] = Schema(
     (0, "epoch", uint()),
     (1, "iteration", uint(ITERATION_MAX)),
     (2, "parent_iteration", uint(ITERATION_MAX)),
-    (3, "reports", many(fixed(ENVELOPE_ID_SIZE_BYTES), LEAD_REPORTS_MAX, 1)),
+    (3, "reports", digests(LEAD_REPORTS_MAX, 1)),
     check=_check_lead,
 )
 VOTE: Schema[Vote] = Schema(

@@ -5,8 +5,9 @@ elsewhere, to vote for what the constitution forbids, and to call an outcome fin
 closing's proof. Own envelopes must be heard like all others, in the same ``handle`` that signed them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from luminous.node.core.governance.audit import certificates, export
 from luminous.node.core.governance.decision import Decision, Verification
 from luminous.node.core.governance.force import Force, fold
 from luminous.node.core.governance.lifecycle import Phase, Step, phase_after
@@ -210,6 +211,11 @@ class Governance:
     def evidence(self) -> tuple[Evidence, ...]:
         """Proofs of equivocation, by author and record."""
         return tuple(self._pool.evidence[slot] for slot in sorted(self._pool.evidence))
+
+    def export(self, genesis: bytes, envelopes: Iterable[Admitted]) -> bytes:
+        """The election file of everything final here; ``envelopes``: what the node's stores hold."""
+        assert isinstance(self._closing, MinutesClosing), "only Minutes have certificates"
+        return export(genesis, envelopes, certificates(self._closing, self._roll))
 
     def verify(self) -> tuple[Verification, ...]:
         """Every outcome recomputed from the records held here, explained."""

@@ -103,7 +103,7 @@ class MinutesClosing:
             epoch = self._epochs.get(number)
             if epoch is None or epoch.simplex.decided is None:
                 break
-            reports = self._reports_of(number, epoch.simplex.decided[1])
+            reports = self.reports_of(number, epoch.simplex.decided[1])
             minutes = None if reports is None else self._derive(number, reports)
             if not isinstance(minutes, Minutes):
                 break
@@ -112,7 +112,8 @@ class MinutesClosing:
             self._joined_at_ms = None
         return len(self._chain) > before
 
-    def _reports_of(self, number: int, value: object) -> tuple[EnvelopeId, ...] | None:
+    def reports_of(self, number: int, value: object) -> tuple[EnvelopeId, ...] | None:
+        """The Reports whose digest is ``value``, from the leads that were heard."""
         for leads in self._epoch(number).leads.values():
             for _, lead in leads.values():
                 if value_of(number, self._chain[number - 1].value, lead.reports) == value:
@@ -198,7 +199,7 @@ class MinutesClosing:
             return []
         value, parent = choice
         if value is not None:
-            reports = self._reports_of(number, value)
+            reports = self.reports_of(number, value)
         else:
             reports = self._gather(epoch, number)
             is_all = len(epoch.by_author()) == self._roll.size
@@ -295,7 +296,7 @@ class MinutesClosing:
         if counted is None:
             return True, (*lines, "no Minutes yet: not final")
         minutes = next(item for item in self._chain if counted in item.outcomes)
-        reports = self._reports_of(minutes.epoch, minutes.value) or ()
+        reports = self.reports_of(minutes.epoch, minutes.value) or ()
         lines.append(
             f"Minutes {minutes.epoch} ({minutes.value.hex()[:8]}): {len(reports)} Reports agreed on; "
             f"{len(counted.counted)} ballots are in at least {roll.faulty_max + 1} of them"
