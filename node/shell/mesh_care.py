@@ -16,6 +16,8 @@ from luminous.node.shell.yamux_session import PROBE_S_MAX, probe
 
 # A connection that never asked for a topic of ours may stay this long while slots are scarce.
 IDLE_S_MAX = 60.0
+# And this short while the last slots are going.
+IDLE_WHEN_FULL_S_MAX = 5.0
 # A connection without a byte for this long is dead: each side pings every 30 s.
 SILENT_S_MAX = 90.0
 # Above this share of the slots, idle connections are closed.
@@ -71,15 +73,16 @@ class MeshCare:
     def close_idle(self) -> None:
         """While slots are scarce, close the oldest inbound connections that take part in nothing."""
         opened = self._network.connections
-        crowded = int(self._ledger.limits.connections_max * CROWDED_SHARE)
-        if len(opened) <= crowded:
+        slots = self._ledger.limits.connections_max
+        if len(opened) <= int(slots * CROWDED_SHARE):
             return
+        patience_s = IDLE_WHEN_FULL_S_MAX if len(opened) >= slots - 2 else IDLE_S_MAX
         taking_part = {peer for peers in self._pubsub.peer_topics.values() for peer in peers}
         now_s = time.time()
         for peer, open_connections in list(opened.items()):
             if peer in taking_part or not open_connections:
                 continue
-            if now_s - open_connections[0]._created_at > IDLE_S_MAX:
+            if now_s - open_connections[0]._created_at > patience_s:
                 self._ledger.counters["closed.idle"] += 1
                 self._drop(peer)
 
@@ -114,13 +117,14 @@ class MeshCare:
                 for peer in self._pubsub.peer_topics.get(topic, ())
                 if peer not in members and peer in subnets and peer in self._pubsub.peers
             }
-            for out, into in reach.overcrowded(mesh, others, limit):
+            for out, into in reach.overcrowded(mesh, others, limit, self._router.degree_low):
                 self._ledger.counters["mesh.diversified"] += 1
                 self._router._add_back_off(by_name[out], topic, False)
                 members.discard(by_name[out])
                 await self._router.emit_prune(topic, by_name[out], False, False)
-                members.add(by_name[into])
-                await self._router.emit_graft(topic, by_name[into])
+                if into:
+                    members.add(by_name[into])
+                    await self._router.emit_graft(topic, by_name[into])
 
     def trim(self) -> None:
         """Cut what grows without end inside the library (trap 13)."""

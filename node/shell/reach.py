@@ -79,12 +79,12 @@ def subnet(host: str, *, is_loopback_counted: bool = False) -> str:
 
 
 def overcrowded(
-    mesh: Mapping[str, str], others: Mapping[str, str], per_subnet_max: int
+    mesh: Mapping[str, str], others: Mapping[str, str], per_subnet_max: int, enough: int
 ) -> tuple[tuple[str, str], ...]:
-    """Whom to replace in a mesh: pairs (peer out, peer in).
+    """Whom to replace in a mesh: pairs (peer out, peer in; empty if nobody comes in).
 
-    ``mesh`` and ``others`` map peers to subnets (empty: not limited). A peer leaves only if another from a
-    subnet with room is available: diversity never costs connectivity.
+    ``mesh`` and ``others`` map peers to subnets (empty: not limited). A peer leaves if another from a subnet
+    with room can take its place, or if more than ``enough`` remain: diversity never costs connectivity.
     """
     members: dict[str, list[str]] = {}
     for peer, net in sorted(mesh.items()):
@@ -93,11 +93,15 @@ def overcrowded(
     used = {net: len(peers) for net, peers in members.items()}
     swaps: list[tuple[str, str]] = []
     spare = sorted(others.items())
+    size = len(mesh)
     for net in sorted(members):
         for peer in members[net][per_subnet_max:]:
             fit = next((s for s in spare if not s[1] or used.get(s[1], 0) < per_subnet_max), None)
             if fit is None:
-                return tuple(swaps)
+                if size > enough:
+                    size -= 1
+                    swaps.append((peer, ""))
+                continue
             spare.remove(fit)
             used[net] -= 1
             if fit[1]:

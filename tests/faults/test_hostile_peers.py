@@ -20,7 +20,8 @@ import trio
 from luminous.node.shell import libp2p_patches
 from luminous.node.shell.libp2p_transport import LibP2PTransport
 from luminous.node.shell.transport_types import Verdict
-from luminous.simulations import attacks
+from luminous.simulations import attacks, fuzz_rpc
+from luminous.simulations.hostile_peer import attacker
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 HERE = Path(__file__).parent
@@ -146,9 +147,9 @@ def test_victim_survives_and_counts(victim: Victim, name: str) -> None:
         async with honest(victim, 1) as peer:
             before = await peer.state()
             with trio.move_on_after(8):
-                async with attacks.attacker(victim.address, random.Random(name)) as attacker:
+                async with attacker(victim.address, random.Random(name)) as enemy:
                     with trio.move_on_after(6):
-                        await attacks.ON_A_STREAM[name](attacker, TOPIC)
+                        await attacks.ON_A_STREAM[name](enemy, TOPIC)
                         await trio.sleep(0.1)
             await peer.exchange()
             after = await peer.state()
@@ -183,6 +184,24 @@ def test_noise_half_open_connections_and_a_reconnect_storm(victim: Victim) -> No
     assert victim.is_alive()
 
 
+def test_squatters_of_every_slot_give_way_to_an_honest_newcomer(victim: Victim) -> None:
+    async def squat(chance: random.Random, task_status: trio.TaskStatus) -> None:
+        async with attacker(victim.address, chance):
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def scenario() -> None:
+        async with trio.open_nursery() as nursery:
+            for number in range(24):
+                await nursery.start(squat, random.Random(1000 + number))
+            async with honest(victim, 2) as peer:
+                await peer.exchange()
+                assert (await peer.state())["counters"]["closed.idle"] > 0
+            nursery.cancel_scope.cancel()
+
+    trio.run(scenario)
+
+
 def test_repeated_offence_is_a_ban_with_its_reason(victim: Victim) -> None:
     async def scenario() -> None:
         chance = random.Random(77)
@@ -192,8 +211,8 @@ def test_repeated_offence_is_a_ban_with_its_reason(victim: Victim) -> None:
                 chance.setstate(seed)  # the same identity each time
                 with trio.move_on_after(3):
                     try:
-                        async with attacks.attacker(victim.address, chance) as attacker:
-                            await attacks.malformed_frame(attacker, TOPIC)
+                        async with attacker(victim.address, chance) as enemy:
+                            await attacks.malformed_frame(enemy, TOPIC)
                             await trio.sleep(0.1)
                     except Exception:  # noqa: BLE001 - refused, as it should be
                         pass
@@ -205,12 +224,46 @@ def test_repeated_offence_is_a_ban_with_its_reason(victim: Victim) -> None:
     trio.run(scenario)
 
 
+def fuzz_live(frames: int, seeds: int) -> dict:
+    """Fuzz a victim of its own from several peers at once; its state afterwards."""
+    libp2p_patches.install()
+    found = Victim("--lenient")
+    states: list[dict] = []
+
+    async def scenario() -> None:
+        async with honest(found, 1) as peer:
+            await fuzz_rpc.fuzz(found.address, TOPIC, 999, 500)  # warm: caches reach their bounds
+            before = await peer.state()
+            async with trio.open_nursery() as nursery:
+                for seed in range(seeds):
+                    nursery.start_soon(fuzz_rpc.fuzz, found.address, TOPIC, seed, frames // seeds)
+            await peer.exchange()
+            states.append({"before": before, "after": await peer.state()})
+
+    try:
+        trio.run(scenario)
+        assert found.is_alive()
+    finally:
+        found.stop()
+    return states[0]
+
+
+@pytest.mark.parametrize("frames", [3000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_fuzzed_frames_neither_end_nor_restart_nor_grow_a_node(frames: int) -> None:
+    state = fuzz_live(frames, 4)
+    counters = state["after"]["counters"]
+    assert counters.get("restarts", 0) == 0
+    assert not [name for name in counters if name.startswith("contained")], counters
+    assert counters["offence.malformed"] >= 1 and counters["offence.bad_signature"] >= 1
+    assert state["after"]["rss"] - state["before"]["rss"] < 32 << 20
+
+
 @pytest.mark.parametrize("name", ["malformed_frame", "garbage_key", "raising_validator", "protocol_name"])
 def test_the_same_attack_ends_a_stock_process(stock: Victim, name: str) -> None:
     async def scenario() -> None:
         with trio.move_on_after(5):
-            async with attacks.attacker(stock.address, random.Random(name)) as attacker:
-                await attacks.ON_A_STREAM[name](attacker, TOPIC)
+            async with attacker(stock.address, random.Random(name)) as enemy:
+                await attacks.ON_A_STREAM[name](enemy, TOPIC)
                 await trio.sleep(0.2)
 
     trio.run(scenario)
@@ -226,9 +279,9 @@ def test_a_stock_process_grows_when_its_window_is_overrun(stock: Victim) -> None
 
     async def scenario() -> int:
         before = process.memory_info().rss
-        async with attacks.attacker(stock.address, random.Random(4)) as attacker:
+        async with attacker(stock.address, random.Random(4)) as enemy:
             with trio.move_on_after(5):
-                await attacks.window_overrun(attacker, TOPIC)
+                await attacks.window_overrun(enemy, TOPIC)
             return process.memory_info().rss - before
 
     assert trio.run(scenario) > 24 << 20

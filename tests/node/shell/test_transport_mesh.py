@@ -323,3 +323,25 @@ def test_nothing_is_opened_before_run_and_a_changed_library_is_named(
     monkeypatch.undo()
     monkeypatch.setattr(libp2p_patches.importlib.metadata, "version", lambda name: "0.9.0")
     assert libp2p_patches.check() == ("libp2p is 0.9.0, the guards are for 0.8.1",)
+
+
+def test_one_subnet_cannot_fill_the_mesh_while_others_are_there() -> None:
+    async def scenario() -> None:
+        victim = Peer(1, limits=Limits(count_loopback=True))
+        sybils = [Peer(20 + n, listen=(f"/ip4/127.0.9.{n + 1}/tcp/0",)) for n in range(6)]
+        others = [Peer(40 + n, listen=(f"/ip4/127.0.{n + 1}.1/tcp/0",)) for n in range(4)]
+        async with running(victim, *sybils, *others):
+            for sybil in sybils:
+                assert await victim.transport.connect(sybil.address)
+            await meshed(victim, size=3)  # nobody else is there: connectivity before diversity
+            for other in others:
+                assert await victim.transport.connect(other.address)
+
+            def crowd() -> int:
+                views = victim.transport.peers()
+                return sum(1 for v in views if v.mesh and v.address.startswith("127.0.9."))
+
+            await until(lambda: 0 < crowd() <= 2 and victim.transport.mesh_sizes()[TOPIC] >= 4)
+            assert victim.transport.counters()["mesh.diversified"] >= 1
+
+    trio.run(scenario)
