@@ -25,6 +25,7 @@ from luminous.node.shell.clock import SystemClock
 from luminous.node.shell.host import Host
 from luminous.node.shell.keyfile import Seeds
 from luminous.node.shell.link import Link, MakeTransport
+from luminous.node.shell.observed_fix import fix_of
 from luminous.node.shell.paths import Paths
 from luminous.node.shell.service import Service
 from luminous.node.shell.settings import Settings
@@ -310,7 +311,9 @@ class Body:
 
 def _experience(node: Node) -> tuple[Any, Any] | None:
     learning = node.machines.learning
-    return None if learning is None else (learning.counts(), learning.prior())
+    if learning is None:
+        return None
+    return experience.by_fix(learning.counts()), experience.by_fix(learning.prior())
 
 
 class NetworkJoined(Exception):
@@ -332,7 +335,7 @@ def spool_events(record: dict[str, object], now: Any) -> list[events.Event]:
     if record.get("kind") == "fix" and error_class:
         tried: dict[str, Any] = {
             "class": str(error_class),
-            "fix": str(record.get("fix_observed") or "other"),
+            "fix": fix_of(str(error_class), str(record.get("fix_observed") or "other")),
             "success": True,
         }
         happened.append(events.Observed(now, observing.FIX_TRIED, tried))

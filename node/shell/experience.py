@@ -7,12 +7,19 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from luminous.node.assets import shared_pairs
 from luminous.node.shell.durable_file import write_private
+from luminous.protocol.layout import Pair
 
 NAME = "experience.json"
 SIZE_BYTES_MAX = 256 * 1024
 
 Counts = dict[tuple[str, str], tuple[float, float]]
+
+
+def by_fix(counts: Mapping[Pair, tuple[float, float]]) -> Counts:
+    """Counts of public pairs as counts of the catalogue's fixes; a pair may stand for several fixes."""
+    return {key: counts[pair] for key, pair in shared_pairs().items() if pair in counts}
 
 
 def write(

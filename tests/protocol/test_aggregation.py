@@ -33,7 +33,7 @@ NETWORK = NetworkId(bytes(16))
 WINDOW = 5
 SMALL = LearningLaw(dimension=16, aggregate_min=1)
 LAW = LearningLaw()
-FROZEN = ["344b490f60a18fdf", "d1ba8918b8cb9cff", "4a78c9b2b56dbfb9"]
+FROZEN = ["a2dfbbf9c80591ab", "670509a1ac8513a8", "8ba0ed3cf9f85b00"]
 FIRST = [(43, 48, 42, 47), (30912, 46144, 30208, 36096), (33709, 37971, 21405, 22857)]
 SIGNS = compute_signs(NETWORK, WINDOW, 64)
 

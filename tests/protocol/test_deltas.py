@@ -1,6 +1,8 @@
 """Deltas on the wire: bounds, levels, nothing but counts of a closed list."""
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -83,4 +85,11 @@ def test_law_in_numbers() -> None:
 
 def test_the_first_layout_is_frozen() -> None:
     assert FIXES_1.dimension == 64 and len(FIXES_1.index) == 32
-    assert FIXES_1.id.hex() == "aec462ce16d572a6"
+    assert FIXES_1.id.hex() == "c34973b5626c4074"
+
+
+def test_the_vocabulary_file_is_the_layout() -> None:
+    """One list, written twice: as data that people read and as the law that nodes hash."""
+    path = Path(__file__).resolve().parents[2] / "protocol" / "vocabulary" / "fixes.toml"
+    rows = tomllib.loads(path.read_text())["pair"]
+    assert tuple((row["class"], row["fix"]) for row in rows) == FIXES_1.pairs

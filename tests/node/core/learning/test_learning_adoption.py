@@ -16,7 +16,7 @@ from luminous.protocol.layout import FIXES_1
 
 LAW = LearningLaw()
 UNIT = LAW.scale * FRACTION
-PAIR, RIVAL = ("disk_full", "free_space"), ("disk_full", "limit_generations")
+PAIR, RIVAL = ("disk_full", "collect_garbage"), ("disk_full", "limit_boot_entries")
 J, K = FIXES_1.index[PAIR], FIXES_1.index[RIVAL]
 PRIORS = Path(__file__).resolve().parents[4] / "node" / "data" / "priors" / "fixes.toml"
 
@@ -139,9 +139,9 @@ def test_exact_patterns_have_wilson_intervals() -> None:
 
 def test_the_shipped_prior_can_be_read_and_is_humble() -> None:
     prior = read_prior(tomllib.loads(PRIORS.read_text()), FIXES_1)
-    assert len(prior.pairs) == 22 and len(prior.evaluation) == 32
+    assert len(prior.pairs) == 21 and len(prior.evaluation) == 32
     assert all(0 < s < n <= PSEUDO_TRIALS_MAX for s, n in prior.pairs.values())
-    assert prior.get(("option_not_found", "import_module")) == (3, 4)
+    assert prior.get(("option_not_found", "add_import")) == (3, 4)
     assert prior.get(("nobody", "knows")) == (1, 2)
     with pytest.raises(AssertionError):
         read_prior({"prior": [{"class": "x", "fix": "y", "successes": 1, "trials": 2}]}, FIXES_1)

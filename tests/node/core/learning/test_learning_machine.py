@@ -33,8 +33,8 @@ NETWORK = NetworkId(bytes(range(16)))
 HOUR = 3_600_000
 MONTH = BUDGET_PERIOD_MS
 START = 20 * MONTH
-PAIR = ("disk_full", "free_space")
-RIVAL = ("disk_full", "limit_generations")
+PAIR = ("disk_full", "collect_garbage")
+RIVAL = ("disk_full", "limit_boot_entries")
 # A law under which twelve authors are enough: what is tested is the machine, not the prediction.
 EASY = LearningLaw(min_cosine_milli=10)
 
@@ -247,7 +247,7 @@ def test_no_canary_reaches_a_byte_that_leaves(level: Level) -> None:
     machine.grant(level, at(START))
     kept = []
     for secret in SECRETS:
-        for pair in ((secret, secret), ("disk_full", secret), (secret, "free_space")):
+        for pair in ((secret, secret), ("disk_full", secret), (secret, "collect_garbage")):
             kept.extend(machine.observe(pair, True, at(START)))
     emit = release(machine, START + MONTH + 7 * HOUR)
     sent = encode(DELTA.pack(emit.payload)) + encode(emit.charge)  # type: ignore[arg-type]
