@@ -2,8 +2,8 @@
 
 Each world is a small system build in a scratch directory with its own store (fix_world_faults.py). A fix
 works when the failure that it answers is gone: the build succeeds, or stops at another planted fault. It
-harms when something outside the suggestion changed, or an earlier stage fails than before. Refuses to touch any
-store but its own.
+harms when something outside the suggestion changed, or an earlier stage fails than before. Refuses to touch
+any store but its own.
 """
 
 import os

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from luminous.node.core.causes.answer import Answer
-from luminous.node.core.causes.explaining import Situation, explain, find, gather_facts
+from luminous.node.core.causes.explaining import explain, find
+from luminous.node.core.causes.facts import gather_facts
 from luminous.node.core.causes.ranking import Counts
 from luminous.node.core.causes.redact import hide_person, hide_secrets
+from luminous.node.core.causes.situation import Situation
 from luminous.node.core.causes.state import MachineState
 from luminous.node.core.causes.text import (
     HEAD_SIZE_BYTES_MAX,

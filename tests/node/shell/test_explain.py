@@ -293,6 +293,7 @@ def test_each_class_catches_its_text_and_not_its_neighbour(text, label, other, o
     for body, wanted, unwanted in ((text, label, other_label), (other, other_label, label)):
         answer = explain_text(body, ask=False)
         assert answer.class_id == wanted, answer.candidates
+        assert answer.fixes and answer.cause
         assert all(c != unwanted or p < 0.5 for c, p, _ in answer.candidates[1:])
 
 
