@@ -162,7 +162,9 @@ class Crossover:
                     self._row(cause, effect)[column + 1] += 1
         children = self.children.get(cause)
         if children and window < CLOSE_WINDOWS:
-            near = dict.fromkeys(kinds[bisect_right(times, at - width, 0, place) : place])
+            # A common cause may have come before the window: it is looked for in the next wider one.
+            reach = WINDOWS_MS[min(window + 1, CLOSE_WINDOWS - 1)]
+            near = dict.fromkeys(kinds[bisect_right(times, at - reach, 0, place) : place])
             near.update(case)
             self._stratify(cause, children, window, case, before, later, near)
             if window == 1:

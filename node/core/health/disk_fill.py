@@ -9,6 +9,8 @@ from collections import deque
 
 BLOCK_MS = 1_800_000
 BLOCKS = 4
+# Each block must fill at least this share of what the median block does.
+STEADY_SHARE = 0.25
 FULL_WITHIN_MS = 12 * 3_600_000
 # Below a gigabyte (thousandths of a GB) it is said whatever the trend.
 WATERMARK_GB = 1_000
@@ -43,8 +45,8 @@ class DiskFill:
             return None
         starts = list(self._starts)
         changes = sorted(late - early for early, late in itertools.pairwise(starts))
-        if changes[-1] >= 0:
-            return None
         median = (changes[1] + changes[2]) / 2
+        if changes[-1] >= 0 or changes[-1] > STEADY_SHARE * median:
+            return None  # a block that hardly filled: a download that ended, not a leak
         left_ms = int(self._free_gb / -median * BLOCK_MS)
         return left_ms if left_ms < FULL_WITHIN_MS else None

@@ -132,6 +132,10 @@ class Forecaster:
             for point, width in zip(mixed, widths, strict=True)
         ]
 
+    def latest_paths(self) -> list[list[float]]:
+        """What each method alone said at the last origin, in the order of ``METHODS``; for evaluation."""
+        return self._pending[-1].paths if self._pending else []
+
     def _band(self, step: int) -> int:
         return min(len(self._bands) - 1, step // self._every)
 

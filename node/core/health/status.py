@@ -13,6 +13,9 @@ PLUNGE_SAMPLES = 2
 IMPROVE_SAMPLES = 20
 IMPROVE_MARGIN_POINTS = 3.0
 MEDIAN_SAMPLES = 5
+# Who recovers and falls back within four hours must hold twice as long the next time, up to 80 minutes.
+RELAPSE_SAMPLES = 480
+PATIENCE_MAX = 8
 # A status held down by a signal that stays missing is let go after this many samples (an hour at 30 s).
 HELD_SAMPLES_MAX = 120
 
@@ -53,6 +56,8 @@ class SteadyStatus:
     def __init__(self) -> None:
         self.status = Status.UNKNOWN
         self._recent: deque[float] = deque(maxlen=MEDIAN_SAMPLES)
+        self._patience = 1
+        self._since_better = RELAPSE_SAMPLES
         self._worse = self._much_worse = self._better = self._held = 0
         self._coverage_at_worst = 0.0
 
@@ -70,14 +75,18 @@ class SteadyStatus:
             if len(self._recent) >= PLUNGE_SAMPLES:
                 self._settle(band, coverage)
             return self.status is not before
+        self._since_better += 1
         step = _RANK[band] - _RANK[self.status]
         self._worse = self._worse + 1 if step > 0 else 0
         self._much_worse = self._much_worse + 1 if step > 1 else 0
         self._count_better(median, coverage)
         if self._worse >= WORSEN_SAMPLES or self._much_worse >= PLUNGE_SAMPLES:
+            relapsed = self._since_better < RELAPSE_SAMPLES
+            self._patience = min(PATIENCE_MAX, 2 * self._patience) if relapsed else 1
             self._settle(band, coverage)
-        elif self._better >= IMPROVE_SAMPLES:
+        elif self._better >= IMPROVE_SAMPLES * self._patience:
             self._settle(_best_with_margin(median), coverage)
+            self._since_better = 0
         return self.status is not before
 
     def _count_better(self, median: float, coverage: float) -> None:
