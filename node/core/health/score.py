@@ -109,11 +109,12 @@ def grade_part(part: Part, values: Mapping[str, int]) -> tuple[float, str] | Non
     if part.name == "disk":
         return _grade_disk(values)
     worst: tuple[float, str] | None = None
-    for name in part.signals:
-        if name in values:
-            points = compute_points(values[name], _LADDERS[name])
+    for signal in sorted(values):
+        name = base_name(signal)
+        if name in part.signals:
+            points = compute_points(values[signal], _LADDERS[name])
             if worst is None or points < worst[0]:
-                worst = (points, name)
+                worst = (points, signal)
     return worst
 
 

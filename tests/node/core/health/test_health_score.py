@@ -77,6 +77,13 @@ def test_what_is_unknown_widens_the_interval_and_lowers_the_coverage():
     assert part.low < part.points <= part.high == 100.0
 
 
+def test_a_signal_of_one_store_counts_like_the_plain_one():
+    storage = next(part for part in PARTS if part.name == "storage")
+    sound = {"store_integrity:journal": 1000, "store_integrity:state": 0, "root_writable": 1000}
+    assert grade_part(storage, sound) == (0.0, "store_integrity:state")
+    assert find_cap(sound) == (24, "store_integrity:state")
+
+
 def test_the_worst_three_are_named_worst_first():
     found = compute_score(grades(disk=10.0, cpu=10.0, errors=60.0), ALL, (100, "")).worst
     assert [part for part, _, _ in found] == ["disk", "cpu", "errors"]
