@@ -21,6 +21,7 @@ class MemoryStream(IMuxedStream):
         self.id = stream_id
         self._buffer = bytearray()
         self._under_way = 0
+        self._unreported = 0  # bytes read that the writer does not know of yet
         self._is_ended = False  # the other side wrote its last
         self._is_closed = False  # we wrote our last
         self._is_reset = False
@@ -35,19 +36,30 @@ class MemoryStream(IMuxedStream):
         """At most ``n`` bytes; everything up to the end when ``n`` is None or -1."""
         if n == 0:
             return b""
-        is_all = n is None or n < 0
-        while not self._is_reset and not self._is_ended and (is_all or not self._buffer):
+        if n is None or n < 0:
+            return await self._read_all()
+        while not self._is_reset and not self._is_ended and not self._buffer:
             await self._change()
         await trio.lowlevel.checkpoint()
         if self._is_reset:
             raise MuxedStreamReset("reset")
         if not self._buffer:
             raise MuxedStreamEOF("ended")
-        size = len(self._buffer) if is_all else min(n or 0, len(self._buffer))
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        self._send(0, "was_read", size)
+        data = bytes(self._buffer[:n])
+        del self._buffer[:n]
+        self._unreported += len(data)
+        if self._unreported >= WINDOW_SIZE_BYTES // 2:
+            self._send(0, "was_read", self._unreported)
+            self._unreported = 0
         return data
+
+    async def _read_all(self) -> bytes:
+        parts = [await self.read(WINDOW_SIZE_BYTES)]
+        try:
+            while True:
+                parts.append(await self.read(WINDOW_SIZE_BYTES))
+        except MuxedStreamEOF:
+            return b"".join(parts)
 
     async def write(self, data: bytes) -> None:
         """Send ``data``; waits while a window is under way."""

@@ -80,6 +80,22 @@ def test_a_slow_reader_stops_the_writer() -> None:
     in_virtual_time(main)
 
 
+def test_reading_to_the_end_takes_more_than_a_window() -> None:
+    async def main(links: Links) -> None:
+        sender, receiver, _, _ = await streams(links)
+
+        async def send() -> None:
+            await sender.write(bytes(3 * WINDOW_SIZE_BYTES))
+            await sender.close()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            with trio.fail_after(100):
+                assert len(await receiver.read()) == 3 * WINDOW_SIZE_BYTES
+
+    in_virtual_time(main)
+
+
 def test_reset_and_close_wake_the_other_end() -> None:
     async def main(links: Links) -> None:
         sender, receiver, ours, theirs = await streams(links)
