@@ -28,6 +28,7 @@ CATCH_ALL = frozenset(
         "node/shell/aftermath.py",
         # A hostile peer goes on whatever its victim does.
         "simulations/attacks.py",
+        "simulations/hostile_peer.py",
     }
 )
 NO_NOUN = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "stuff", "manager", "base"})
