@@ -87,7 +87,7 @@ def run_world(faults: tuple[Fault, ...]) -> Trial:
             len(faults) > 1 and after.class_id in labels and after.class_id != answer.class_id
         )
         harmed = not _only_expected(before, _snapshot(root), fix) or _went_back(
-            answer, after, second.returncode
+            labels, answer, after, second.returncode
         )
         note = "" if works else f"{applied} then {after.class_id}: {after.said[:120]}"
         return _trial(labels, answer, fix, visible, works, harmed, note)
@@ -201,9 +201,9 @@ def _only_expected(before: dict[str, str], after: dict[str, str], fix: Fix) -> b
     )
 
 
-def _went_back(first: Answer, second: Answer, exit_code: int) -> bool:
-    """Whether a stage fails now that was passed before."""
-    if exit_code == 0 or first.class_id is None or second.class_id is None:
+def _went_back(labels: tuple[str, ...], first: Answer, second: Answer, exit_code: int) -> bool:
+    """Whether a stage fails now, with no planted fault, that was passed before."""
+    if exit_code == 0 or second.class_id in labels or first.class_id is None or second.class_id is None:
         return False
     from luminous.node.shell.catalogue_files import load_catalogue
 

@@ -62,10 +62,10 @@ def explain_text(
         text = text[:HEAD_SIZE_BYTES_MAX] + "\n" + text[-TAIL_SIZE_BYTES_MAX:]
     failure = read_failure(text, cut=cut)
     catalogue = load_catalogue()
-    finding = find(catalogue, load_corpus(), failure, exit_code)
     folder = _folder(root)
     files = read_user_files(failure, folder)
     words = split_command(command)
+    finding = find(catalogue, load_corpus(), failure, exit_code, words)
     situation = Situation(words, exit_code, files)
     state = MachineState()
     if finding.candidates and ask:

@@ -31,7 +31,7 @@ from luminous.node.core.causes.where import Place, choose
 
 FIXES_MAX = 5
 # Compilers and other tools say "error:" too.
-_FOREIGN = r"^\s*-->|error\[E\d|^[^\n]*:\d+:\d+: (?:fatal )?error:|Traceback|Caused by|npm |^make"
+_FOREIGN = r"^\s*-->|error\[E\d|^[^\n]*:\d+:\d+: (?:fatal )?error:|Traceback|Caused by|npm |^make|[Rr]ecipe "
 # Classes whose place says nothing about the user's file.
 _NO_PLACE = ("disk_full", "inodes_exhausted", "network_unreachable", "daemon_unreachable", "out_of_memory")
 
@@ -49,18 +49,24 @@ class Finding:
         return tuple(c.class_id for c in self.candidates[:3])
 
 
-def find(catalogue: Catalogue, corpus: Corpus | None, failure: FailureText, exit_code: int | None) -> Finding:
-    """Classes from the text and the exit code alone."""
+def find(
+    catalogue: Catalogue,
+    corpus: Corpus | None,
+    failure: FailureText,
+    exit_code: int | None,
+    command: tuple[str, ...] = (),
+) -> Finding:
+    """Classes from the text, the exit code and the command alone."""
     hits = find_hits(catalogue, failure)
     candidates = weigh_with(hits, corpus, failure)
     if not candidates and exit_code == 137:
         candidates = (Candidate("out_of_memory", 0.6, "the process was killed (exit code 137)"),)
     if not candidates or candidates[0].confidence < ABSTAIN_BELOW:
-        candidates = (*_free_message(failure), *candidates)
+        candidates = (*_free_message(failure, command), *candidates)
     return Finding(candidates, hits)
 
 
-def _free_message(failure: FailureText) -> tuple[Candidate, ...]:
+def _free_message(failure: FailureText, command: tuple[str, ...]) -> tuple[Candidate, ...]:
     """A message that is none of Nix's own is most often the text of a `throw`; a compiler's is not."""
     last = re.findall(r"^\s*error: (?P<message>[^\n]{8,})", failure.said, re.M)
     foreign = re.search(_FOREIGN, failure.outside, re.M)
@@ -70,6 +76,7 @@ def _free_message(failure: FailureText) -> tuple[Candidate, ...]:
     if not last or foreign or outer:
         return ()
     nix = "show-trace" in failure.said or ".nix:" in failure.trace or "while " in failure.trace
+    nix = nix or any(re.match(r"(?:.*/)?(?:nix|home-manager|darwin-rebuild)", word) for word in command[:3])
     sure = 0.58 if nix else 0.33
     return (Candidate("user_throw", sure, "the message is none of Nix's own, so the expression says it"),)
 
