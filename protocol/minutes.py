@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from luminous.crypto.digest import DIGEST_SIZE_BYTES, digest
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Chain
-from luminous.protocol.codec import Value, encode
+from luminous.protocol.codec import Value
 from luminous.protocol.identifiers import ENVELOPE_ID_SIZE_BYTES, AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.limits import ROLL_MAX
 from luminous.protocol.reasons import Reason, Refused
@@ -172,8 +172,9 @@ FINAL: Schema[Final] = Schema(Final, (0, "epoch", uint()), (1, "iteration", uint
 
 
 def heads_digest(heads: Heads) -> bytes:
-    """The name of a Heads record, whoever signed it."""
-    return digest("heads", encode(HEADS.pack(heads)))
+    """The name of a Heads record, whoever signed it. Prefixes are of fixed size, so rows cannot collide."""
+    rows = [row.voter.to_bytes(2, "big") + row.top.to_bytes(1, "big") + row.ids for row in heads.rows]
+    return digest("heads", *rows)
 
 
 def value_of(epoch: int, parent: bytes, reports: Sequence[EnvelopeId]) -> bytes:

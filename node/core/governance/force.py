@@ -3,7 +3,7 @@
 Refuses to apply anything that the constitution forbids at that point, whatever the count was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from luminous.node.core.governance.lifecycle import Step
@@ -12,8 +12,9 @@ from luminous.node.core.governance.settled import Settled
 from luminous.protocol.constitution import Standing, enact
 from luminous.protocol.identifiers import ProposalId
 from luminous.protocol.parameters import VOTING_WINDOW_MS_MIN
+from luminous.protocol.proposals import Threshold
 from luminous.protocol.reasons import Refused
-from luminous.protocol.tally import Verdict
+from luminous.protocol.tally import Verdict, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,10 @@ def fold(
         set_in.update(dict.fromkeys(slots))
         steps[item.proposal] = (*fragile, Step.COOLED) if fragile else (Step.FINAL_EFFECT,)
     return Force(standing, steps, refusals, starts, min(waiting, default=None))
+
+
+def by_owner(held: Iterable[Held]) -> tuple[Settled, ...]:
+    """A fleet's settings as outcomes: its one owner decides, in the order of the settings' own time."""
+    passed = decide(Threshold.SIMPLE, 1, 1, 0, 0)
+    order = sorted((item.issued_at_ms, item.id) for item in held if item.refusal is None)
+    return tuple(Settled(identifier, passed, issued_at_ms, 0) for issued_at_ms, identifier in order)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from luminous.node.core.governance.audit import certificates, export
 from luminous.node.core.governance.decision import Decision, Verification
-from luminous.node.core.governance.force import Force, fold
+from luminous.node.core.governance.force import Force, by_owner, fold
 from luminous.node.core.governance.lifecycle import Phase, Step, phase_after
 from luminous.node.core.governance.minutes import KINDS as CLOSING_KINDS
 from luminous.node.core.governance.minutes import MinutesClosing
@@ -28,7 +28,7 @@ from luminous.protocol.parameters import CLOSING_GRACE_MS, PARAMETERS, is_featur
 from luminous.protocol.proposals import Effect, Proposal, ProposalKind, Threshold, check_shape
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
-from luminous.protocol.tally import Verdict, count, decide
+from luminous.protocol.tally import Verdict, count
 
 KINDS = (Kind.PROPOSAL, Kind.BALLOT, *CLOSING_KINDS)
 _OVERRIDE = "governance.override"
@@ -38,7 +38,8 @@ class Governance:
     """Registry object; see ``hear``, ``tick``, ``deadline`` and the commands.
 
     ``law``: the genesis values of parameters, where they differ from the defaults. ``me``: None to watch.
-    ``pace_ms``: how long a leader is given. ``build``: how proposals close; Minutes, but in comparisons.
+    ``pace_ms``: how long a leader is given; else from the grace. ``build``: how proposals close; Minutes,
+    but in comparisons.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Governance:
         law: Mapping[str, int],
         *,
         is_fleet: bool = False,
-        pace_ms: int = 10_000,
+        pace_ms: int | None = None,
         build: Callable[[AuthorId | None, Pool, int], Closing] = MinutesClosing,
     ) -> None:
         values = {key: law.get(key, parameter.default) for key, parameter in PARAMETERS.items()}
@@ -56,7 +57,8 @@ class Governance:
         self._me = me
         self._roll = roll
         self._pool = Pool(roll, is_fleet=is_fleet)
-        self._closing = build(me, self._pool, pace_ms)
+        patience_ms = min(10_000, max(500, values[CLOSING_GRACE_MS])) if pace_ms is None else pace_ms
+        self._closing = build(me, self._pool, patience_ms)
         self._overrides: dict[str, int] = {}
         self._pending: dict[ProposalId, Ballot] = {}
         self._told: dict[ProposalId, Phase] | None = None
@@ -250,15 +252,10 @@ class Governance:
         next_at_ms = self._force.next_at_ms
         self._wall_ms = max(self._wall_ms, wall_ms)
         if self._is_stale or (next_at_ms is not None and self._wall_ms >= next_at_ms):
-            self._settled = self._by_owner() if self._genesis.is_fleet else tuple(self._closing.settled())
-            self._force = fold(self._genesis, self._settled, self._pool.proposals, self._wall_ms)
+            held, is_fleet = self._pool.proposals, self._genesis.is_fleet
+            self._settled = by_owner(held.values()) if is_fleet else tuple(self._closing.settled())
+            self._force = fold(self._genesis, self._settled, held, self._wall_ms)
             self._is_stale = False
-
-    def _by_owner(self) -> tuple[Settled, ...]:
-        passed = decide(Threshold.SIMPLE, 1, 1, 0, 0)
-        legal = [held for held in self._pool.proposals.values() if held.refusal is None]
-        order = sorted(legal, key=lambda held: (held.issued_at_ms, held.id))
-        return tuple(Settled(held.id, passed, held.issued_at_ms, 0) for held in order)
 
     def _tell(self, wall_ms: int) -> list[Outcome]:
         """What became final since the last tick; at the first tick after a start everything is old."""

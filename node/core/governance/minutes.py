@@ -66,12 +66,13 @@ class MinutesClosing:
             number: int = envelope.payload.epoch
             if not 1 <= number <= len(self._chain) + EPOCHS_AHEAD_MAX:
                 return False
-            changed = self._epoch(number).hear(envelope, member)
+            changed = self.epoch(number).hear(envelope, member)
             if envelope.kind is Kind.REPORT and member == self._me:
                 self._frozen.recall(envelope.payload)
         return changed
 
-    def _epoch(self, number: int) -> Epoch:
+    def epoch(self, number: int) -> Epoch:
+        """What was heard of an epoch."""
         if number not in self._epochs:
             self._epochs[number] = Epoch(self._roll, self._me)
         return self._epochs[number]
@@ -85,7 +86,7 @@ class MinutesClosing:
         return Book(self._roll, proposals, self._frozen.heads, self._pool.by_id)
 
     def _derive(self, number: int, reports: tuple[EnvelopeId, ...]) -> Minutes | Missing | Refused:
-        held = self._epoch(number).reports
+        held = self.epoch(number).reports
         missing = tuple(identifier for identifier in reports if identifier not in held)
         if missing:
             return Missing(missing)
@@ -114,7 +115,7 @@ class MinutesClosing:
 
     def reports_of(self, number: int, value: object) -> tuple[EnvelopeId, ...] | None:
         """The Reports whose digest is ``value``, from the leads that were heard."""
-        for leads in self._epoch(number).leads.values():
+        for leads in self.epoch(number).leads.values():
             for _, lead in leads.values():
                 if value_of(number, self._chain[number - 1].value, lead.reports) == value:
                     return lead.reports
@@ -180,7 +181,7 @@ class MinutesClosing:
         new = self._frozen.unsent(entries)
         stamp_ms = max([wall_ms, *(held.proposal.closes_at_ms for held in due)])
         report = Report(number, self._chain[-1].value, stamp_ms, entries)
-        self._epoch(number).own_report = report
+        self.epoch(number).own_report = report
         return [*(Emit(Kind.HEADS, heads) for heads in new), Emit(Kind.REPORT, report)]
 
     def _entered_ms(self, epoch: Epoch, number: int, wall_ms: int) -> int:
@@ -275,10 +276,6 @@ class MinutesClosing:
     def chain(self) -> tuple[Minutes, ...]:
         """The final Minutes so far, the beginning (epoch 0) included."""
         return tuple(self._chain)
-
-    def epoch(self, number: int) -> Epoch:
-        """What was heard of an epoch; for audits."""
-        return self._epoch(number)
 
     def is_unresolved(self, proposal: ProposalId, wall_ms: int) -> bool:
         """Never: Minutes close as soon as a quorum is reachable again."""
