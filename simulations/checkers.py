@@ -16,7 +16,7 @@ from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ENVELOPES_PER_AUTHOR_MAX
 from luminous.protocol.reasons import Refused
 from luminous.simulations.scenario import Scenario
-from luminous.simulations.world import Place
+from luminous.simulations.place import CANARY, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What checkers may look at: the honest machines and the scenario they lived through."""
+    """What checkers may look at: the honest machines and the scenario they lived through.
+
+    ``doubled``: machines of members whose key runs twice without ill will.
+    """
 
     scenario: Scenario
     honest: tuple[Place, ...]
+    doubled: tuple[Place, ...] = ()
 
     @property
     def up(self) -> tuple[Place, ...]:
@@ -51,7 +55,12 @@ def finals_of(place: Place) -> dict[bytes, tuple[object, ...]]:
     governance = place.node.machines.governance
     assert governance is not None
     return {
-        decision.id: (decision.tally.verdict.value, decision.tally.yes, decision.tally.no, decision.tally.abstain)
+        decision.id: (
+            decision.tally.verdict.value,
+            decision.tally.yes,
+            decision.tally.no,
+            decision.tally.abstain,
+        )
         for decision in governance.proposals()
         if decision.is_final
     }
@@ -113,7 +122,9 @@ def check_aggregates(evidence: Evidence) -> Check:
             )
             compared += 1
             if by_set.setdefault((window, tuple(sorted(held))), found) != found:
-                return Check("aggregates", False, f"window {window}: one set, two digests (node {place.index})")
+                return Check(
+                    "aggregates", False, f"window {window}: one set, two digests (node {place.index})"
+                )
     return Check("aggregates", True, f"{compared} aggregates over {len(by_set)} sets")
 
 
@@ -168,7 +179,9 @@ def check_authenticity(evidence: Evidence) -> Check:
             if item.author in made and item.raw not in made[item.author]:
                 journalled = {record.body for record in honest[item.author].journal.records()}
                 if not any(item.raw in body for body in journalled):
-                    return Check("authenticity", False, f"node {place.index} holds a forgery {item.id.hex()[:8]}")
+                    return Check(
+                        "authenticity", False, f"node {place.index} holds a forgery {item.id.hex()[:8]}"
+                    )
             if not isinstance(admit(item.raw, place.network), Admitted):
                 return Check("authenticity", False, f"node {place.index} holds an inadmissible record")
     return Check("authenticity", True, "every record is its author's")

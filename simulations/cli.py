@@ -37,7 +37,9 @@ def list_command(as_json: bool) -> None:
 
 @cli.command("run")
 @click.argument("scenario")
-@click.option("--body", type=click.Choice(["world", "mesh", "wire", "scale"]), default="world", show_default=True)
+@click.option(
+    "--body", type=click.Choice(["world", "mesh", "wire", "scale"]), default="world", show_default=True
+)
 @click.option("--nodes", type=click.IntRange(1, 10_000))
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Also keep result.json here.")
@@ -46,7 +48,7 @@ def run_command(
     scenario: str, body: str, nodes: int | None, seed: int, out: Path | None, as_json: bool
 ) -> None:
     """Play SCENARIO (an id or a TOML file) and check what must hold."""
-    from luminous.simulations.running import run
+    from luminous.simulations.bodies import run
 
     began_s = time.perf_counter()
     found = read_scenario(scenario, nodes)
@@ -71,7 +73,9 @@ def _show(facts: dict[str, Any], took_s: float) -> None:
     for name, check in facts["checks"].items():
         click.echo(f"  {'ok  ' if check['ok'] else 'FAIL'} {name:14} {check['detail']}")
     figures = ", ".join(f"{name} {value}" for name, value in facts["figures"].items())
-    click.echo(f"  {'all checks hold' if facts['ok'] else 'BROKEN'}; digest {facts['digest']}; {figures}; {took_s:.1f} s")
+    click.echo(
+        f"  {'all checks hold' if facts['ok'] else 'BROKEN'}; digest {facts['digest']}; {figures}; {took_s:.1f} s"
+    )
 
 
 def main() -> None:

@@ -1,12 +1,20 @@
-"""A simulated disk: records in memory that can crash, fill up and lose what was not committed.
+"""A simulated disk: records in memory that can crash, fill up, tear and lose what was not synced.
 
-Refuses to be durable: it is the world's.
+Refuses to be durable: it is the world's. A durable store (the journal) has nothing unsynced, ever; another
+(the state store) loses a tail of whole commits when the power is cut, as a write-ahead log does whose last
+frames were torn or fail their checksum.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 
 from luminous.node.core.effects import Append, Erase
 from luminous.node.ports import Record, StoreError, StoreFault
+
+# Commits of a store that is not durable reach the disk at the latest after this many more.
+UNSYNCED_MAX = 32
+
+Undo = list[tuple[tuple[str, bytes], bytes | None]]
 
 
 class Crash(Exception):
@@ -19,6 +27,7 @@ class MemoryStore:
     def __init__(self, *, durable: bool) -> None:
         self._durable = durable
         self._records: dict[tuple[str, bytes], bytes] = {}
+        self._unsynced: list[Undo] = []
         self._ballast = True
         self.full = False
         self.corrupt = False
@@ -31,16 +40,39 @@ class MemoryStore:
         if self.corrupt:
             raise StoreError(StoreFault.CORRUPT, "the simulated pages are overwritten")
         self.commits += 1
+        undo: Undo = []
         for change in changes:
             if isinstance(change, Append):
-                known = self._records.get((change.kind, change.key))
+                slot = (change.kind, change.key)
+                known = self._records.get(slot)
                 assert known is None or known == change.body or not self._durable, change.kind
-                self._records[(change.kind, change.key)] = change.body
+                undo.append((slot, known))
+                self._records[slot] = change.body
             elif change.key is not None:
-                self._records.pop((change.kind, change.key), None)
+                self._remove((change.kind, change.key), undo)
             else:
-                for key in [key for key in self._records if key[0] == change.kind]:
-                    del self._records[key]
+                for slot in [slot for slot in self._records if slot[0] == change.kind]:
+                    self._remove(slot, undo)
+        if not self._durable:
+            self._unsynced.append(undo)
+            del self._unsynced[:-UNSYNCED_MAX]
+
+    def _remove(self, slot: tuple[str, bytes], undo: Undo) -> None:
+        known = self._records.pop(slot, None)
+        if known is not None:
+            undo.append((slot, known))
+
+    def tear(self, chance: random.Random) -> int:
+        """The power is cut: a random number of the newest unsynced commits is gone. Returns how many."""
+        lost = chance.randint(0, len(self._unsynced))
+        for undo in reversed(self._unsynced[len(self._unsynced) - lost :]):
+            for slot, known in reversed(undo):
+                if known is None:
+                    self._records.pop(slot, None)
+                else:
+                    self._records[slot] = known
+        self._unsynced.clear()
+        return lost
 
     def records(self) -> Iterator[Record]:
         """All records, oldest first."""
@@ -50,6 +82,13 @@ class MemoryStore:
     def wipe(self) -> None:
         """Lose everything: a destroyed disk."""
         self._records.clear()
+        self._unsynced.clear()
+
+    def copy(self) -> "MemoryStore":
+        """The same records on another disk: a backup, restored somewhere."""
+        other = MemoryStore(durable=self._durable)
+        other._records = dict(self._records)
+        return other
 
     def release_ballast(self) -> bool:
         """The simulated ballast helps nothing while the disk is full."""

@@ -4,6 +4,7 @@ Refuses to know messages; every draw comes from the world's seeded chance.
 """
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from luminous.simulations.scenario import Link, Partition
@@ -39,17 +40,33 @@ class Cut:
 
 
 class Network:
-    """Link physics between numbered nodes."""
+    """Link physics between numbered nodes.
+
+    ``twins``: machines with a key that another has too, by number to that other's. Each pair stands on both
+    sides of every partition, one machine on each. ``clogs``: from and until when a node's links delay
+    everything; it all arrives at the end.
+    """
 
     def __init__(
-        self, count: int, link: Link, partitions: tuple[Partition, ...], chance: random.Random
+        self,
+        count: int,
+        link: Link,
+        partitions: tuple[Partition, ...],
+        chance: random.Random,
+        twins: Mapping[int, int] | None = None,
     ) -> None:
         self.link = link
         self.neighbours = random_links(count, link.degree, chance)
+        self.clogs: dict[int, list[tuple[int, int]]] = {}
         self._chance = chance
-        order = list(range(count))
+        pairs = twins or {}
+        doubled = {*pairs, *pairs.values()}
+        order = [node for node in range(count) if node not in doubled]
         chance.shuffle(order)
-        self.cuts = [Cut(item, frozenset(order[: round(item.share * count)])) for item in partitions]
+        first = list(pairs)
+        self.cuts = [
+            Cut(item, frozenset([*order[: round(item.share * len(order))], *first])) for item in partitions
+        ]
 
     def is_cut(self, source: int, target: int, at_ms: int) -> bool:
         """True while a partition keeps bytes of ``source`` from ``target``."""
@@ -62,6 +79,13 @@ class Network:
                     return True
         return False
 
+    def clogged_ms(self, source: int, target: int, at_ms: int) -> int:
+        """How long bytes of this moment wait at either end."""
+        if not self.clogs:
+            return 0
+        ends = (*self.clogs.get(source, ()), *self.clogs.get(target, ()))
+        return max((until_ms - at_ms for from_ms, until_ms in ends if from_ms <= at_ms < until_ms), default=0)
+
     def delay_ms(self) -> int:
         """How long one delivery takes."""
         link = self.link
@@ -73,4 +97,5 @@ class Network:
         if self.is_cut(source, target, at_ms) or self._chance.random() < self.link.loss:
             return []
         copies = 2 if self._chance.random() < self.link.duplicate else 1
-        return [self.delay_ms() for _ in range(copies)]
+        wait_ms = self.clogged_ms(source, target, at_ms)
+        return [wait_ms + self.delay_ms() for _ in range(copies)]

@@ -1,76 +1,48 @@
-"""One run of a scenario in one body: what was found, as plain values.
+"""One run of a scenario in the world: what was found, as plain values.
 
-Refuses to print.
+Refuses to print, and to know the other bodies (``bodies`` does).
 """
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 from luminous.simulations.checkers import Evidence, check_all
-from luminous.simulations.scenario import Scenario, ScenarioError
+from luminous.simulations.result import SCHEMA, Result
+from luminous.simulations.scenario import Scenario
 from luminous.simulations.workload import schedule
 from luminous.simulations.world import World
 
-SCHEMA = 1
-BODIES = ("world", "mesh", "wire", "scale")
+__all__ = ["SCHEMA", "Result", "play", "run_world"]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one run came to; ``as_json`` is its public form."""
-
-    scenario: str
-    body: str
-    seed: int
-    nodes: int
-    ok: bool
-    digest: str
-    checks: dict[str, dict[str, Any]]
-    figures: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """Schema 1; fields may be added."""
-        return {
-            "schema": SCHEMA,
-            "scenario": self.scenario,
-            "body": self.body,
-            "seed": self.seed,
-            "nodes": self.nodes,
-            "ok": self.ok,
-            "digest": self.digest,
-            "checks": self.checks,
-            "figures": self.figures,
-        }
+def run_world(
+    scenario: Scenario,
+    seed: int,
+    *,
+    memoise: bool = True,
+    prepare: Callable[[World], None] | None = None,
+) -> Result:
+    """The deterministic world. ``prepare`` may attach watchers before the first event."""
+    return play(scenario, seed, memoise=memoise, prepare=prepare)[0]
 
 
-def run(scenario: Scenario, body: str, seed: int) -> Result:
-    """Play a scenario. Raises ScenarioError if the body cannot."""
-    if scenario.waits_for:
-        raise ScenarioError(f"{scenario.id} waits for a feature that is not there yet: {scenario.waits_for}")
-    if body == "world":
-        return run_world(scenario, seed)
-    if body == "wire":
-        from luminous.simulations.wire import run_wire
-
-        return run_wire(scenario, seed)
-    if body == "mesh":
-        from luminous.simulations.mesh import run_mesh
-
-        return run_mesh(scenario, seed)
-    raise ScenarioError(f"there is no body {body!r}; there are {', '.join(BODIES)} (scale: not yet)")
-
-
-def run_world(scenario: Scenario, seed: int, *, memoise: bool = True) -> Result:
-    """The deterministic world."""
+def play(
+    scenario: Scenario,
+    seed: int,
+    *,
+    memoise: bool = True,
+    prepare: Callable[[World], None] | None = None,
+) -> tuple[Result, World]:
+    """As ``run_world``, with the world as it stands at the end."""
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     world = World(scenario, seed, memoise=memoise)
-    hostile = schedule(world)
+    schedule(world)
+    if prepare is not None:
+        prepare(world)
     world.run()
     cpu_s = time.process_time() - began_cpu_s
-    honest = tuple(place for place in world.places if place.index not in hostile)
-    checks = check_all(Evidence(scenario, honest))
-    return Result(
+    checks = check_all(evidence_of(world))
+    result = Result(
         scenario=scenario.id,
         body="world",
         seed=seed,
@@ -87,3 +59,11 @@ def run_world(scenario: Scenario, seed: int, *, memoise: bool = True) -> Result:
             "virtual_s": scenario.duration_ms / 1000,
         },
     )
+    return result, world
+
+
+def evidence_of(world: World) -> Evidence:
+    """What the checkers may see of a world."""
+    honest = tuple(place for place in world.places if not place.role)
+    doubled = tuple(place for place in world.places if place.role == "copy")
+    return Evidence(world.scenario, honest, doubled)

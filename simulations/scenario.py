@@ -11,9 +11,23 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Milliseconds = Annotated[int, Meta(ge=0, le=400 * 24 * 3600 * 1000)]
-Count = Annotated[int, Meta(ge=0, le=100_000)]
+from luminous.simulations.faults import (
+    SICKNESSES,
+    Churn,
+    ClockJump,
+    Clog,
+    Count,
+    Crash,
+    DiskCorrupt,
+    DiskFull,
+    Link,
+    Milliseconds,
+    Partition,
+    Share,
+    Sickness,
+)
+
+__all__ = ["Link", "Partition", "Scenario", "ScenarioError", "Vote", "choices", "read_scenario"]
 
 SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 
@@ -22,57 +36,7 @@ class ScenarioError(Exception):
     """A scenario that cannot be run; the text says where and why."""
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A TOML table whose unknown keys are errors."""
-
-
-class Link(Table):
-    """Physics of every link. Delay is exponential above its minimum; duplicates and losses are shares."""
-
-    delay_ms_mean: Milliseconds = 40
-    delay_ms_min: Milliseconds = 5
-    loss: Share = 0.0
-    duplicate: Share = 0.0
-    degree: Annotated[int, Meta(ge=1, le=64)] = 6
-
-
-class Partition(Table):
-    """From ``from_ms`` until ``until_ms`` the first ``share`` of the nodes is cut off from the rest.
-
-    ``one_way``: only messages from the first group to the second are lost.
-    """
-
-    from_ms: Milliseconds
-    until_ms: Milliseconds
-    share: Share = 0.5
-    one_way: bool = False
-
-
-class Crash(Table):
-    """The node loses power at ``at_ms`` and is back ``down_ms`` later, from its stores."""
-
-    node: Count
-    at_ms: Milliseconds
-    down_ms: Milliseconds = 5_000
-    lose_state: bool = False
-
-
-class Churn(Table):
-    """Each node leaves on average once per ``every_ms`` and stays away ``away_ms``; 0: nobody leaves."""
-
-    every_ms: Milliseconds = 0
-    away_ms: Milliseconds = 60_000
-
-
-class DiskFull(Table):
-    """The node's disk takes no write between the two times."""
-
-    node: Count
-    from_ms: Milliseconds
-    until_ms: Milliseconds
-
-
-class Vote(Table):
+class Vote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One proposal and who votes how; voters are the members in order: yes first, then no, then abstain.
 
     ``boundary``: instead of counts, everybody votes; yes is one ``below``, ``at`` or one ``above`` the
@@ -95,7 +59,7 @@ class Vote(Table):
     passes: bool | None = None
 
 
-class Learning(Table):
+class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What machines learn: each node sees ``outcomes`` fix outcomes of ``pairs`` pairs, then releases.
 
     ``success``: the true success rate of each pair, repeated as needed.
@@ -108,15 +72,28 @@ class Learning(Table):
     fleet: bool = False
 
 
-class Adversary(Table):
-    """``count`` hostile members of the kinds in ``adversary.py``; they are the last nodes."""
+# What hostile machines can be; a name outside this list comes from a researcher (``lab``).
+KINDS = ("replay", "equivocate", "forge", "stuff", "poison", "flood", "withhold", "sybil", "own")
+
+
+class Adversary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``count`` hostile members of the kinds in ``adversary.py``; they are the last nodes.
+
+    ``sybil``: strangers beside the members instead. ``every_ms``: how often they strike.
+    """
 
     kind: str
     count: Count = 1
+    every_ms: Annotated[int, Meta(ge=100)] = 5_000
 
 
-class Scenario(Table):
-    """Everything a body needs to run it. Times are milliseconds of virtual time from the start."""
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a body needs to run it. Times are milliseconds of virtual time from the start.
+
+    ``measures``: machines read their health. ``people``: commands succeed and fail on them all day.
+    ``restored_twice``: members whose backup also runs on a second machine from half time on.
+    ``late_at_ms``: when late joiners start; 0: at half time.
+    """
 
     id: str
     summary: str
@@ -128,10 +105,18 @@ class Scenario(Table):
     crash: tuple[Crash, ...] = ()
     churn: Churn = Churn()
     disk_full: tuple[DiskFull, ...] = ()
+    disk_corrupt: tuple[DiskCorrupt, ...] = ()
+    clog: tuple[Clog, ...] = ()
+    clock_jump: tuple[ClockJump, ...] = ()
+    sickness: tuple[Sickness, ...] = ()
+    measures: bool = False
+    people: bool = False
+    restored_twice: tuple[Count, ...] = ()
     vote: tuple[Vote, ...] = ()
     learning: Learning | None = None
     adversary: tuple[Adversary, ...] = ()
     late_joiners: Count = 0
+    late_at_ms: Milliseconds = 0
     grace_ms: Milliseconds = 60_000
     expect_failure: bool = False
     waits_for: str = ""
@@ -157,6 +142,7 @@ def read_scenario(name: str, nodes: int | None = None) -> Scenario:
     return scenario
 
 
+BY_NODE = ("crash", "disk_full", "disk_corrupt", "clock_jump", "sickness")
 RATIOS = {"simple": (1, 2), "super": (66, 100), "consensus": (90, 100)}
 
 
@@ -177,8 +163,8 @@ def _resize(scenario: Scenario, nodes: int) -> Scenario:
         adversary=tuple(
             msgspec.structs.replace(item, count=max(1, scale(item.count))) for item in scenario.adversary
         ),
-        crash=tuple(item for item in scenario.crash if item.node < nodes),
-        disk_full=tuple(item for item in scenario.disk_full if item.node < nodes),
+        restored_twice=tuple(node for node in scenario.restored_twice if node < nodes),
+        **{field: tuple(item for item in getattr(scenario, field) if item.node < nodes) for field in BY_NODE},
     )
 
 
@@ -193,16 +179,31 @@ def choices(vote: Vote, voters: int) -> list[str]:
 
 def _check(scenario: Scenario, name: str) -> None:
     link = scenario.link
+    timed: tuple[Clog | DiskFull | DiskCorrupt | Sickness, ...] = (
+        *scenario.clog,
+        *scenario.disk_full,
+        *scenario.disk_corrupt,
+        *scenario.sickness,
+    )
     problems = [
         (link.delay_ms_mean < link.delay_ms_min, "link.delay_ms_mean is below link.delay_ms_min"),
         (link.loss >= 1.0, "link.loss of 1 delivers nothing"),
         (any(cut.until_ms <= cut.from_ms for cut in scenario.partition), "a partition ends before it begins"),
         (any(cut.until_ms > scenario.duration_ms for cut in scenario.partition), "a partition never heals"),
-        (
-            any(item.node >= scenario.nodes for item in scenario.crash),
-            "a crash names a node that is not there",
+        *(
+            (
+                any(item.node >= scenario.nodes for item in getattr(scenario, field)),
+                f"{field} names a node that is not there",
+            )
+            for field in BY_NODE
         ),
-        (any(item.node >= scenario.nodes for item in scenario.disk_full), "disk_full names no such node"),
+        (
+            any(node >= scenario.nodes for node in scenario.restored_twice),
+            "restored_twice names no such node",
+        ),
+        (any(item.until_ms <= item.from_ms for item in timed), "a fault ends before it begins"),
+        (any(item.kind not in SICKNESSES for item in scenario.sickness), f"sicknesses: {_list(SICKNESSES)}"),
+        (any(item.kind not in KINDS for item in scenario.adversary), f"adversaries are: {_list(KINDS)}"),
         (any(vote.closes_ms <= vote.opens_ms for vote in scenario.vote), "a vote closes before it opens"),
         (
             any(vote.yes + vote.no + vote.abstain > scenario.nodes for vote in scenario.vote),
@@ -218,13 +219,17 @@ def _check(scenario: Scenario, name: str) -> None:
         ),
         (scenario.late_joiners >= scenario.nodes, "somebody must be there before the late joiners"),
         (
-            sum(item.count for item in scenario.adversary) >= scenario.nodes,
+            sum(item.count for item in scenario.adversary if item.kind != "sybil") >= scenario.nodes,
             "there must be an honest node",
         ),
     ]
     for is_wrong, text in problems:
         if is_wrong:
             raise ScenarioError(f"{name}: {text}.")
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
 
 
 def list_scenarios() -> list[Scenario]:

@@ -1,0 +1,29 @@
+"""Which body plays a scenario: the world, the mesh, the wire or the scale model.
+
+Refuses scenarios that wait for a feature, and bodies that do not exist.
+"""
+
+from luminous.simulations.result import Result
+from luminous.simulations.scenario import Scenario, ScenarioError
+
+BODIES = ("world", "mesh", "wire", "scale")
+
+
+def run(scenario: Scenario, body: str, seed: int) -> Result:
+    """Play a scenario. Raises ScenarioError if the body cannot."""
+    if scenario.waits_for:
+        raise ScenarioError(f"{scenario.id} waits for a feature that is not there yet: {scenario.waits_for}")
+    # Each body is loaded alone: the world must not pay for libp2p.
+    if body == "world":
+        from luminous.simulations.running import run_world
+
+        return run_world(scenario, seed)
+    if body == "wire":
+        from luminous.simulations.wire import run_wire
+
+        return run_wire(scenario, seed)
+    if body == "mesh":
+        from luminous.simulations.mesh import run_mesh
+
+        return run_mesh(scenario, seed)
+    raise ScenarioError(f"there is no body {body!r}; there are {', '.join(BODIES)} (scale: not yet)")
