@@ -25,6 +25,7 @@ class Fix:
     pair: int | None = None
     argv: tuple[str, ...] = ()
     postcondition: str = "the same command succeeds"
+    snippet: str | None = None  # a line of Nix to add
 
     def to_json(self) -> dict[str, Any]:
         """The fix in schema 1."""
@@ -40,6 +41,7 @@ class Fix:
             "argv": list(self.argv),
             "pair": self.pair,
             "postcondition": self.postcondition,
+            "snippet": self.snippet,
         }
 
 
@@ -124,6 +126,8 @@ class Answer:
             block = [f"Fix {number}       {_short(fix.text)}"]
             if fix.diff is not None:
                 block += ["    " + text for text in fix.diff.splitlines() if text[:1] in "+-@"]
+            elif fix.snippet is not None:
+                block.append(f"    {fix.snippet}")
             elif fix.command is not None:
                 block.append(f"    $ {fix.command}")
             if number == 1 and fix.undo:

@@ -135,7 +135,7 @@ def _setting_fix(template: FixTemplate, facts: Mapping[str, str]) -> Fix | None:
     text = words(template.text, facts)
     if line is None or text is None:
         return None
-    return _make(template, f"{text} `{line}`", facts)
+    return replace(_make(template, text, facts), snippet=line)
 
 
 def _edit_fix(
