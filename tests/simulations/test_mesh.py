@@ -68,3 +68,20 @@ def test_adversaries_are_refused_with_a_reason() -> None:
     hostile = msgspec.structs.replace(CUT, adversary=(Adversary(kind="forger"),))
     with pytest.raises(ScenarioError, match="not in the mesh"):
         run_mesh(hostile, 1)
+
+
+@pytest.mark.long
+def test_sixty_four_nodes_live_for_an_hour() -> None:
+    vote = Vote(title="Count us", yes=48, no=8, threshold="super", closes_ms=300_000, passes=True)
+    hour = Scenario(
+        id="mesh-hour",
+        summary="Sixty-four nodes, one vote, one virtual hour.",
+        nodes=64,
+        duration_ms=3_600_000,
+        link=Link(degree=8),
+        vote=(vote,),
+    )
+    first, second = run_mesh(hour, 1), run_mesh(hour, 1)
+    print(first.figures)
+    assert first.ok, first.checks
+    assert first.digest == second.digest

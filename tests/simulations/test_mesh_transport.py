@@ -154,3 +154,9 @@ def test_gossip_is_complete_and_the_same_twice_but_another_seed_is_another_run()
     assert first["delivered"] == first["expected"] > 0
     assert other["delivered"] == other["expected"]
     assert first["digest"] == second["digest"] != other["digest"]
+
+
+@pytest.mark.slow
+def test_sixty_four_nodes_hear_everything() -> None:
+    found = gossip("--nodes", "64", "--virtual-s", "60", "--every-s", "5", "--degree", "8")
+    assert found["delivered"] == found["expected"] == 64 * found["published"] > 0

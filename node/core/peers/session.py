@@ -99,8 +99,8 @@ class Session:
         return data
 
     def on_response(self, data: bytes | None) -> tuple[bytes, ...]:
-        """Take the answer; None if there was none. Returns raw envelopes to admit."""
-        if data is None:
+        """Take the answer; None or nothing if there was none. Returns raw envelopes to admit."""
+        if not data:
             self._stop(Refused(Reason.NO_ANSWER, ""))
             return ()
         self._size_bytes += len(data)

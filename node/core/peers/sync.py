@@ -12,7 +12,7 @@ from luminous.crypto.entropy import Entropy, uniform_below
 from luminous.node.core.instant import Instant
 from luminous.node.core.peers.known_peer import KnownPeer
 from luminous.node.core.peers.outcomes import Ask, Ended, RecordIndex
-from luminous.node.core.peers.session import Session, fetchable
+from luminous.node.core.peers.session import DIALOGUE_MS_MAX, Session, fetchable
 from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.limits import (
     SYNC_IDS_MAX,
@@ -59,7 +59,8 @@ class Sync:
         self._network = network
         self._entropy = entropy
         self._peers: dict[str, KnownPeer] = {}
-        self._busy: dict[str, Session | None] = {}  # at most DIALOGUES_AT_ONCE
+        # When each running dialogue was asked for; at most DIALOGUES_AT_ONCE.
+        self._busy: dict[str, tuple[int, Session | None]] = {}
         self._round_ms: int | None = None
         self._quiet = 0
         self._closings_ms: tuple[int, ...] = ()
@@ -95,6 +96,7 @@ class Sync:
     def tick(self, at: Instant) -> tuple[Ask, ...]:
         """The dialogues to hold now."""
         self._seen = at
+        self._give_up(at)
         for peer in self._draw(self._missing(at), at, sooner_than_ms=at.mono_ms - CLOSING_FRESH_MS):
             self._peers[peer].due_ms = at.mono_ms
         asks: list[Ask] = []
@@ -130,7 +132,7 @@ class Sync:
 
         judge = self._judge_of(held)
         session = Session(ask, self._network, self._snapshot(held), judge, self._in_flight, offset, at)
-        self._busy[ask.peer] = session
+        self._busy[ask.peer] = (at.mono_ms, session)
         return session
 
     def close(self, session: Session, at: Instant) -> Ended:
@@ -229,6 +231,14 @@ class Sync:
         due_ms = self._due_ms(peer)
         return due_ms is not None and due_ms <= at.mono_ms
 
+    def _give_up(self, at: Instant) -> None:
+        """Free the places of dialogues that the body never ended."""
+        for peer, (asked_ms, session) in list(self._busy.items()):
+            if at.mono_ms - asked_ms > 2 * DIALOGUE_MS_MAX:
+                del self._busy[peer]
+                if session is not None:
+                    session.end()
+
     def _is_closing_near(self, at: Instant) -> bool:
         return any(0 <= closing - at.wall_ms <= CLOSING_LEAD_MS for closing in self._closings_ms)
 
@@ -261,7 +271,7 @@ class Sync:
         state = self._peers[peer]
         wanted, state.offered = state.offered, ()
         state.due_ms, state.asked_ms = None, at.mono_ms
-        self._busy[peer] = None
+        self._busy[peer] = (at.mono_ms, None)
         return Ask(peer, wanted[:SYNC_IDS_MAX])
 
     def _pass_over(self, ids: Iterable[bytes], at: Instant) -> None:

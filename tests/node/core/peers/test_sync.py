@@ -310,6 +310,20 @@ def test_at_most_three_dialogues_at_once_and_a_closed_one_makes_room() -> None:
     assert len(sync.tick(instant(60_001))) == 1
 
 
+def test_dialogues_that_the_body_forgot_free_their_places() -> None:
+    sync = Sync(NETWORK, SeededEntropy(b"x"))
+    for index in range(10):
+        sync.peer_joined(f"p{index}", instant(0))
+    wanted = (bytes(32),)
+    for ask in sync.tick(instant(5000)):
+        sync.open(Ask(ask.peer, wanted), Shelf(), instant(5000)).next_request(instant(5000))
+    assert sync.tick(instant(200_000)) == ()
+    asks = sync.tick(instant(300_000))
+    assert len(asks) == 3
+    again = sync.open(Ask(asks[0].peer, wanted), Shelf(), instant(300_000))
+    assert again.next_request(instant(300_000)) is not None  # its ids are no longer under way
+
+
 def pauses_after(answer: bytes | None) -> list[int]:
     """How long a node waits between dialogues with a peer that always answers like this."""
     sync = Sync(NETWORK, SeededEntropy(b"x"))
@@ -329,6 +343,7 @@ def test_liars_are_asked_ever_more_rarely_and_silent_peers_within_a_minute_or_so
     lied_to = pauses_after(b"not an answer")
     assert lied_to[0] >= 20_000 and lied_to[-1] >= 600_000
     silence = pauses_after(None)
+    assert pauses_after(b"") == silence
     assert silence[0] >= 20_000 and 60_000 <= silence[-1] <= 100_000
 
 
