@@ -12,6 +12,8 @@ ANOMALOUS_Z = 5.0
 FLOOR_SHARE = 0.1
 # A metric that never moved in good times (availability of 100 %) tells most when it does: 0.1 % is one scale.
 CONSTANT_SHARE = 0.001
+# Less movement than this share of the median is rounding, and the metric is a constant.
+ROUNDING_SHARE = 1e-9
 # A part below explains one above when it deviates at least this much of what the one above does.
 EXPLAINS_SHARE = 0.3
 # What a part counts for when something below it explains it.
@@ -37,7 +39,9 @@ class Ordinary:
         spread = (ordered[(3 * size) // 4] - ordered[size // 4]) / 1.349
         mean = sum(ordered) / size
         deviation = (sum((value - mean) ** 2 for value in ordered) / size) ** 0.5
-        scale = max(spread, FLOOR_SHARE * deviation) or CONSTANT_SHARE * abs(ordered[size // 2])
+        scale = max(spread, FLOOR_SHARE * deviation)
+        if scale <= ROUNDING_SHARE * abs(ordered[size // 2]):
+            scale = CONSTANT_SHARE * abs(ordered[size // 2])
         return cls(ordered[size // 2], scale) if scale > 0 else None
 
 

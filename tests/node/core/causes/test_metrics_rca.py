@@ -35,6 +35,12 @@ def test_units_leave_the_score_unchanged(samples, unit):
     assert robust_z(one, [bad], 1) == pytest.approx(robust_z(other, [bad * unit], 1), rel=1e-6)
 
 
+def test_rounding_is_no_movement():
+    nearly = Ordinary.of([1.0] * 7 + [1.0 + 2e-16])
+    assert nearly is not None
+    assert robust_z(nearly, [1.01], 1) == pytest.approx(10)
+
+
 def test_a_constant_that_moves_tells_and_too_few_samples_tell_nothing():
     always = Ordinary.of([100.0] * 50)
     assert always is not None
