@@ -5,33 +5,23 @@ Refuses to act on anything but this node's own components, to act twice for one 
 between, and to call a repair done that nobody checked.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from luminous.crypto.digest import digest
-from luminous.node.core.healing.arms import Arms
+from luminous.node.core.healing.casebook import Casebook, Key
 from luminous.node.core.healing.guards import (
     JUMP_MS,
     SETTLE_MS,
     Breaker,
-    Budget,
     Surroundings,
     freeze_reason,
 )
-from luminous.node.core.healing.lifecycle import ACTING, OPEN, Phase, Step, move
+from luminous.node.core.healing.lifecycle import OPEN, Phase, Step, move
 from luminous.node.core.healing.outcomes import Act
-from luminous.node.core.healing.records import (
-    INCIDENT,
-    INTENT,
-    Incident,
-    Intent,
-    incident_of,
-    intent_of,
-)
+from luminous.node.core.healing.records import Incident, Intent
 from luminous.node.core.healing.strategies import Plan, Strategy, Verb, find_plan
 from luminous.node.core.instant import Instant
-from luminous.node.core.outcomes import Keep, Outcome, Tell
+from luminous.node.core.outcomes import Outcome, Tell
 from luminous.protocol.codec import Value
 from luminous.protocol.reasons import Reason, Refused
 
@@ -40,8 +30,6 @@ ASK_TIMEOUT_MS = 600_000
 # After its soak an act waits so long for a clean probe, then it counts as not verified.
 PROOF_MS = 300_000
 RETRY_MS = 10_000
-INCIDENTS_MAX = 64
-INTENTS_MAX = 128
 # One notification for the same symptom of the same target in four hours, whatever flaps.
 ESCALATE_EVERY_MS = 4 * 3_600_000
 
@@ -59,24 +47,14 @@ class Healing:
         self.consent = consent
         self.own_consent = own_consent if consent > 0 else 0
         self.surroundings = Surroundings()
-        self.arms = Arms()
-        self._present: dict[tuple[str, str], Incident] = {}
-        self._since: dict[tuple[str, str], int] = {}
-        self._tried: dict[str, list[str]] = {}
-        self._intents: dict[str, Intent] = {}
+        self.book = Casebook()
         self._due: dict[str, int] = {}
         self._proof: dict[str, bool] = {}
         self._soaked: dict[str, None] = {}
-        self._closed: deque[Incident] = deque(maxlen=INCIDENTS_MAX)
-        self._breakers: dict[tuple[str, str], Breaker] = {}
-        self._budget = Budget()
-        self._escalated: dict[tuple[str, str], int] = {}
-        self._unresolved: list[str] = []
         self._held: dict[str, str] = {}
         self._next_ms: int | None = None
         self._clock: Instant | None = None
         self._settled_at_ms = -SETTLE_MS
-        self._count = 0
 
     # What comes in
 
@@ -87,23 +65,19 @@ class Healing:
         key = (name, target)
         if facts.get("present") is not True:
             return tuple(self._cleared(key, at))
-        soaking = self._acting()
+        soaking = self.book.acting()
         if soaking and (soaking.symptom, soaking.target) == key and soaking.phase is Phase.SOAKING:
             return tuple(self._end(soaking, Step.DIRTY, at))
-        if key in self._present or len(self._present) >= INCIDENTS_MAX:
+        if key in self.book.present or self.book.is_full:
             return tuple(self._plan(at))
-        self._count += 1
         advice = find_plan(name, target).advice
         cause = str(facts.get("cause") or (advice.cause.format(target=target) if advice else name))
-        incident = Incident(self._id("incident", key, at), name, target, cause, at.wall_ms)
-        self._present[key] = incident
-        self._since[key] = at.mono_ms
-        return (Keep(INCIDENT, incident.body()), *self._plan(at))
+        return (self.book.open(key, cause, at), *self._plan(at))
 
     def remedied(self, intent_id: str, ok: bool, facts: dict[str, Value], at: Instant) -> Outcomes:
         """The shell finished an act. ``facts["verified"]`` True: it checked the outcome itself."""
         self._see(at)
-        intent = self._intents.get(intent_id)
+        intent = self.book.intents.get(intent_id)
         if intent is None or intent.phase not in (Phase.INTENDED, Phase.UNDOING):
             return ()
         intent = replace(intent, steps=str(facts.get("steps", ""))[:400])
@@ -113,58 +87,35 @@ class Healing:
             return tuple(self._end(intent, Step.BROKE, at))
         self._proof[intent_id] = self._proof.get(intent_id, False) or facts.get("verified") is True
         self._due[intent_id] = at.mono_ms + self._strategy(intent).soak_ms
-        return (self._store(replace(intent, phase=move(intent.phase, Step.DONE))), *self._plan(at))
+        return (self.book.store(replace(intent, phase=move(intent.phase, Step.DONE))), *self._plan(at))
 
     def agree(self, intent_id: str, at: Instant) -> Outcomes | Refused:
         """A person says yes."""
         self._see(at)
-        intent = self._find(intent_id)
+        intent = self.book.find(intent_id)
         if intent is None or intent.phase is not Phase.ASKED:
             return Refused(Reason.CLOSED, "there is no open question of that name")
-        if (intent.symptom, intent.target) not in self._present:
+        if (intent.symptom, intent.target) not in self.book.present:
             return tuple(self._end(intent, Step.CLEARED, at))
-        if self._acting() is not None:
+        if self.book.acting() is not None:
             return Refused(Reason.TOO_MANY, "another act is under way: one at a time")
         return tuple(self._start(intent, Step.AGREE, at))
 
     def undo(self, intent_id: str, at: Instant) -> Outcomes | Refused:
         """A person wants an act undone."""
         self._see(at)
-        intent = self._find(intent_id)
+        intent = self.book.find(intent_id)
         if intent is None or intent.phase not in (Phase.VERIFIED, Phase.UNVERIFIED):
             return Refused(Reason.CLOSED, "there is no finished act of that name")
         if not intent.undo:
             return Refused(Reason.OUT_OF_BOUNDS, "this act leaves nothing to undo")
-        if self._acting() is not None:
+        if self.book.acting() is not None:
             return Refused(Reason.TOO_MANY, "another act is under way: one at a time")
         return tuple(self._start_undo(intent, at))
 
     def recall(self, name: str, body: Value) -> None:
-        """A kept record after a restart: the last phase of each intent, incidents, breakers and budgets."""
-        if not isinstance(body, dict):
-            return
-        record: dict[str, Value] = body  # type: ignore[assignment]
-        if name == INCIDENT:
-            incident = incident_of(record)
-            key = (incident.symptom, incident.target)
-            if incident.is_escalated:
-                self._escalated[key] = max(incident.opened_wall_ms, self._escalated.get(key, 0))
-            if incident.closed_wall_ms:
-                self._present.pop(key, None)
-                self._closed.append(incident)
-            else:
-                self._present[key] = incident
-        elif name == INTENT:
-            intent = intent_of(record)
-            if intent.phase is Phase.INTENDED:
-                self._budget.add(intent.verb, intent.on, intent.at_wall_ms)
-            if intent.phase in (Phase.VERIFIED, Phase.UNVERIFIED):
-                self._learn(intent, intent.at_wall_ms)
-            self._remember(intent)
-            if intent.id in self._unresolved:
-                self._unresolved.remove(intent.id)
-            if intent.phase in OPEN:
-                self._unresolved.append(intent.id)
+        """A kept record after a restart."""
+        self.book.recall(name, body)
 
     def surround(self, surroundings: Surroundings) -> None:
         """What goes on around: builds, battery, quiet time."""
@@ -176,63 +127,42 @@ class Healing:
         done = list(self._resolve(at))
         for intent_id in sorted(self._due):
             if at.mono_ms >= self._due.get(intent_id, at.mono_ms + 1):
-                done.extend(self._overdue(self._intents[intent_id], at))
+                done.extend(self._overdue(self.book.intents[intent_id], at))
         done.extend(self._plan(at))
         return tuple(done)
 
     def deadline(self) -> int | None:
         """mono_ms of the next soak, question or retry that ends."""
         waits = [*self._due.values(), *([] if self._next_ms is None else [self._next_ms])]
-        if self._unresolved:
+        if self.book.unresolved:
             waits.append(0)
         return min(waits, default=None)
 
     def view(self) -> dict[str, Value]:
         """Open incidents, what is held back and why, and the history, for people."""
-        opened: list[Value] = []
-        for key in sorted(self._present):
-            incident = self._present[key]
-            held = self._held.get(incident.id, "")
-            opened.append({**incident.body(), "waiting_for": held})
-        intents: list[Value] = [intent.body() for intent in list(self._intents.values())[-32:]]
-        closed: list[Value] = [incident.body() for incident in list(self._closed)[-32:]]
-        breakers: list[Value] = []
-        for verb, target in sorted(self._breakers):
-            breaker = self._breakers[(verb, target)]
-            if breaker.is_tripped:
-                tripped: dict[str, Value] = {"verb": verb, "target": target}
-                breakers.append({**tripped, "until": breaker.open_until_wall_ms})
-        return {
-            "consent": self.consent,
-            "own_consent": self.own_consent,
-            "active": len(self._present),
-            "open": opened,
-            "intents": intents,
-            "closed": closed,
-            "breakers": breakers,
-        }
+        return {"consent": self.consent, "own_consent": self.own_consent, **self.book.view(self._held)}
 
     # Deciding
 
     def _plan(self, at: Instant) -> Iterator[Outcome | Act]:
         self._next_ms = None
         self._held.clear()
-        for key in sorted(self._present):
-            incident = self._present[key]
-            if incident.is_escalated and self._exhausted(incident):
+        for key in sorted(self.book.present):
+            incident = self.book.present[key]
+            if incident.is_escalated and (self.own_consent == 0 or self.book.is_exhausted(incident)):
                 continue
-            if any(i.incident == incident.id and i.phase in OPEN for i in self._intents.values()):
+            if any(intent.phase in OPEN for intent in self.book.of(incident)):
                 continue
             yield from self._next_act(incident, at)
 
     def _next_act(self, incident: Incident, at: Instant) -> Iterator[Outcome | Act]:
         plan = find_plan(incident.symptom, incident.target)
-        tried = self._tried.get(incident.id, [])
-        for strategy in self.arms.order(incident.symptom, plan.acts):
+        tried = self.book.tried(incident)
+        for strategy in self.book.arms.order(incident.symptom, plan.acts):
             if strategy.verb.value in tried or self.own_consent == 0:
                 continue
             on = strategy.target.format(target=incident.target)
-            breaker = self._breakers.get((strategy.verb.value, on), Breaker())
+            breaker = self.book.breaker(strategy.verb.value, on)
             if breaker.is_open(at.wall_ms):
                 continue
             held = self._hold(strategy, on, at)
@@ -240,9 +170,9 @@ class Healing:
                 self._held[incident.id] = held
                 self._next_ms = at.mono_ms + RETRY_MS
                 return
-            self._tried.setdefault(incident.id, []).append(strategy.verb.value)
+            self.book.try_verb(incident, strategy.verb.value)
             intent = Intent(
-                self._id("intent", (incident.id, strategy.verb.value), at),
+                self.book.new_id("intent", (incident.id, strategy.verb.value), at),
                 incident.id,
                 incident.symptom,
                 incident.target,
@@ -257,13 +187,13 @@ class Healing:
         yield from self._escalate(incident, plan, at)
 
     def _hold(self, strategy: Strategy, on: str, at: Instant) -> str:
-        if self._acting() is not None:
+        if self.book.acting() is not None:
             return "another act is under way: one at a time"
-        present = dict.fromkeys(name for name, _ in self._present)
+        present = dict.fromkeys(name for name, _ in self.book.present)
         settled_ms = at.mono_ms - self._settled_at_ms
         return freeze_reason(
             strategy.verb.value, self.surroundings, present, settled_ms
-        ) or self._budget.refusal(strategy.verb.value, on, at.wall_ms, strategy.cool_down_ms)
+        ) or self.book.budget.refusal(strategy.verb.value, on, at.wall_ms, strategy.cool_down_ms)
 
     def _consent(
         self, intent: Intent, strategy: Strategy, breaker: Breaker, at: Instant
@@ -276,7 +206,7 @@ class Healing:
             return
         facts: dict[str, Value] = {
             "intent": intent.id,
-            "cause": self._present[(intent.symptom, intent.target)].cause,
+            "cause": self.book.present[(intent.symptom, intent.target)].cause,
             "text": f"{strategy.text} ({intent.verb} {intent.on})",
             "undo": strategy.undo or "nothing to undo",
         }
@@ -285,19 +215,19 @@ class Healing:
             return
         intent = replace(intent, phase=move(intent.phase, Step.ASK))
         self._due[intent.id] = at.mono_ms + ASK_TIMEOUT_MS
-        yield self._store(intent)
+        yield self.book.store(intent)
         yield Tell("heal_asked", facts)
 
     def _start(self, intent: Intent, step: Step, at: Instant) -> Iterator[Outcome | Act]:
         intent = replace(intent, phase=move(intent.phase, step), at_wall_ms=at.wall_ms)
-        self._budget.add(intent.verb, intent.on, at.wall_ms)
+        self.book.budget.add(intent.verb, intent.on, at.wall_ms)
         self._due[intent.id] = at.mono_ms + ACT_TIMEOUT_MS
-        yield self._store(intent)
+        yield self.book.store(intent)
         yield Act(intent.id, intent.verb, intent.on)
 
     def _start_undo(self, intent: Intent, at: Instant) -> Iterator[Outcome | Act]:
         self._due[intent.id] = at.mono_ms + ACT_TIMEOUT_MS
-        yield self._store(replace(intent, phase=move(intent.phase, Step.UNDO)))
+        yield self.book.store(replace(intent, phase=move(intent.phase, Step.UNDO)))
         yield Act(intent.id, f"undo_{intent.verb}", intent.on)
 
     def _escalate(self, incident: Incident, plan: Plan, at: Instant) -> Iterator[Outcome]:
@@ -305,17 +235,17 @@ class Healing:
         key = (incident.symptom, incident.target)
         if plan.advice is None or incident.is_escalated or self.consent == 0:
             return
-        patience_ms = plan.patience_ms - (at.mono_ms - self._since.get(key, at.mono_ms))
+        patience_ms = plan.patience_ms - (at.mono_ms - self.book.since.get(key, at.mono_ms))
         if patience_ms > 0:
             self._next_ms = at.mono_ms + patience_ms
             return
-        told_before = self._escalated.get(key)
+        told_before = self.book.escalated.get(key)
         is_news = told_before is None or at.wall_ms - told_before >= ESCALATE_EVERY_MS
-        incident = self._present[key] = replace(incident, is_escalated=True)
-        yield Keep(INCIDENT, incident.body())
+        incident = replace(incident, is_escalated=True)
+        yield self.book.update(incident)
         if not is_news:
             return
-        self._escalated[key] = at.wall_ms
+        self.book.escalated[key] = at.wall_ms
         yield Tell(
             "escalated",
             {
@@ -325,17 +255,17 @@ class Healing:
                 "cause": incident.cause,
                 "command": plan.advice.command,
                 "undo": plan.advice.undo,
-                "tried": list(self._tried.get(incident.id, [])),
+                "tried": list(self.book.tried(incident)),
             },
         )
 
     # Ending
 
-    def _cleared(self, key: tuple[str, str], at: Instant) -> Iterator[Outcome | Act]:
-        incident = self._present.get(key)
+    def _cleared(self, key: Key, at: Instant) -> Iterator[Outcome | Act]:
+        incident = self.book.present.get(key)
         if incident is None:
             return
-        own = [intent for intent in self._intents.values() if intent.incident == incident.id]
+        own = self.book.of(incident)
         acting = [intent for intent in own if intent.phase in (Phase.INTENDED, Phase.SOAKING)]
         if acting:
             self._proof[acting[0].id] = True  # clean now; it must stay clean until the soak ends
@@ -346,7 +276,7 @@ class Healing:
             if intent.phase is Phase.ASKED:
                 yield from self._end(intent, Step.CLEARED, at)
         if not any(intent.phase in (Phase.VERIFIED, Phase.UNVERIFIED) for intent in own):
-            self.arms.add(incident.symptom, Verb.WAIT, True)
+            self.book.arms.add(incident.symptom, Verb.WAIT, True)
         yield from self._close(incident, "went away", at)
         yield from self._plan(at)
 
@@ -368,8 +298,8 @@ class Healing:
         self._due.pop(intent.id, None)
         self._proof.pop(intent.id, None)
         self._soaked.pop(intent.id, None)
-        yield self._store(intent)
-        incident = self._present.get((intent.symptom, intent.target))
+        yield self.book.store(intent)
+        incident = self.book.present.get((intent.symptom, intent.target))
         facts: dict[str, Value] = {
             "intent": intent.id,
             "verb": intent.verb,
@@ -380,12 +310,12 @@ class Healing:
             "undo": intent.undo,
         }
         if intent.phase is Phase.VERIFIED:
-            self._learn(intent, at.wall_ms)
+            self.book.learn(intent, at.wall_ms)
             yield Tell("healed", facts)
             if incident is not None:
                 yield from self._close(incident, f"{intent.verb} {intent.on}: verified", at)
         elif intent.phase is Phase.UNVERIFIED:
-            self._learn(intent, at.wall_ms)
+            self.book.learn(intent, at.wall_ms)
             yield Tell("heal_failed", facts)
             if intent.undo and before is Phase.SOAKING and step is Step.DIRTY:
                 yield from self._start_undo(intent, at)
@@ -394,33 +324,22 @@ class Healing:
             yield Tell(f"heal_{intent.phase.value}", facts)
         yield from self._plan(at)
 
-    def _learn(self, intent: Intent, wall_ms: int) -> None:
-        helped = intent.phase is Phase.VERIFIED
-        self._breakers.setdefault((intent.verb, intent.on), Breaker()).add(helped, wall_ms)
-        self.arms.add(intent.symptom, intent.verb, helped)
-
     def _close(self, incident: Incident, result: str, at: Instant) -> Iterator[Outcome]:
-        key = (incident.symptom, incident.target)
-        closed = incident.close(at.wall_ms, result)
-        self._present.pop(key, None)
-        self._since.pop(key, None)
-        self._tried.pop(incident.id, None)
-        self._closed.append(closed)
-        yield Keep(INCIDENT, closed.body())
+        yield self.book.close(incident, result, at)
         if incident.is_escalated:
             yield Tell("resolved", {"incident": incident.id, "symptom": incident.symptom, "result": result})
 
     def _resolve(self, at: Instant) -> Iterator[Outcome | Act]:
         """Intents that a crash left open are resolved once, without acting again."""
-        left, self._unresolved = self._unresolved, []
-        for key in [key for key in sorted(self._present) if key not in self._since]:
-            self._since[key] = at.mono_ms
-            incident = self._present[key]
+        left, self.book.unresolved = self.book.unresolved, []
+        for key in [key for key in sorted(self.book.present) if key not in self.book.since]:
+            self.book.since[key] = at.mono_ms
+            incident = self.book.present[key]
             restarted = key[0].startswith("component_")
-            if restarted and not any(self._intents[i].incident == incident.id for i in left):
+            if restarted and not any(self.book.intents[i].incident == incident.id for i in left):
                 yield from self._close(incident, "the node was restarted", at)
         for intent_id in left:
-            intent = self._intents[intent_id]
+            intent = self.book.intents[intent_id]
             if intent.phase is Phase.PLANNED:
                 continue
             after = move(intent.phase, Step.CRASHED)
@@ -430,7 +349,7 @@ class Healing:
             # Only a probe can tell now; a component was started anew with the whole node.
             self._proof[intent_id] = intent.verb == Verb.RESTART
             self._due[intent_id] = at.mono_ms + self._strategy(intent).soak_ms
-            yield self._store(replace(intent, phase=after))
+            yield self.book.store(replace(intent, phase=after))
 
     # Small parts
 
@@ -443,34 +362,6 @@ class Healing:
         if abs(drift_ms) > JUMP_MS:
             self._settled_at_ms = at.mono_ms
 
-    def _acting(self) -> Intent | None:
-        return next((intent for intent in self._intents.values() if intent.phase in ACTING), None)
-
-    def _exhausted(self, incident: Incident) -> bool:
-        acts = find_plan(incident.symptom, incident.target).acts
-        return len(self._tried.get(incident.id, [])) >= len(acts) or self.own_consent == 0
-
     def _strategy(self, intent: Intent) -> Strategy:
         acts = find_plan(intent.symptom, intent.target).acts
         return next(act for act in acts if act.verb.value == intent.verb)
-
-    def _store(self, intent: Intent) -> Keep:
-        self._remember(intent)
-        return Keep(INTENT, intent.body())
-
-    def _remember(self, intent: Intent) -> None:
-        self._intents[intent.id] = intent
-        if len(self._intents) > INTENTS_MAX:
-            oldest = next((key for key, held in self._intents.items() if held.phase not in OPEN), None)
-            if oldest is not None:
-                del self._intents[oldest]
-
-    def _find(self, intent_id: str) -> Intent | None:
-        """By id or a unique beginning of it."""
-        found = [intent for key, intent in self._intents.items() if key.startswith(intent_id)]
-        return found[0] if intent_id and len(found) == 1 else None
-
-    def _id(self, kind: str, key: tuple[str, str], at: Instant) -> str:
-        self._count += 1
-        parts = (kind, *key, at.boot_id, str(at.wall_ms), str(at.mono_ms), str(self._count))
-        return digest("healing", *(part.encode() for part in parts))[:8].hex()
