@@ -39,7 +39,9 @@ def run_wire(scenario: Scenario, seed: int) -> Result:
     if scenario.nodes > NODES_MAX:
         raise ScenarioError(f"the wire holds at most {NODES_MAX} nodes in one process; use --nodes")
     if scenario.churn.every_ms or scenario.disk_full or scenario.adversary:
-        raise ScenarioError(f"{scenario.id}: churn, full disks and adversaries run in the world, not yet here")
+        raise ScenarioError(
+            f"{scenario.id}: churn, full disks and adversaries run in the world, not yet here"
+        )
     with tempfile.TemporaryDirectory(prefix="luminous-wire-") as folder:
         return trio.run(_play, scenario, seed, Path(folder))
 
@@ -120,8 +122,8 @@ async def _play(scenario: Scenario, seed: int, folder: Path) -> Result:
     async with trio.open_nursery() as nursery:
         late = scenario.late_joiners
         for index in range(scenario.nodes - late):
-            await _start(wire, index, nursery)
-        await _connected(wire)
+            await start_node(wire, index, nursery)
+        await connect_all(wire)
         async with trio.open_nursery() as playing:
             for vote in scenario.vote:
                 playing.start_soon(_vote, wire, vote)
@@ -130,8 +132,8 @@ async def _play(scenario: Scenario, seed: int, folder: Path) -> Result:
             if scenario.learning is not None:
                 playing.start_soon(_learn, wire, seed)
         for index in range(scenario.nodes - late, scenario.nodes):
-            await _start(wire, index, nursery)
-        is_settled = await _settle(wire)
+            await start_node(wire, index, nursery)
+        is_settled = await settle(wire, len(scenario.vote), SETTLE_S)
         places = [await _place(wire, index, body) for index, body in enumerate(wire.bodies)]
         nursery.cancel_scope.cancel()
     checks = check_all(Evidence(scenario, tuple(places)))
@@ -154,7 +156,8 @@ async def _play(scenario: Scenario, seed: int, folder: Path) -> Result:
     )
 
 
-async def _start(wire: Wire, index: int, nursery: trio.Nursery) -> None:
+async def start_node(wire: Wire, index: int, nursery: trio.Nursery) -> None:
+    """Start one node and wait until it can be reached; the first three are where the others enter."""
     body = wire.make_body(index)
     wire.bodies.append(body)
     await nursery.start(body.run)
@@ -165,7 +168,8 @@ async def _start(wire: Wire, index: int, nursery: trio.Nursery) -> None:
         wire.entrance.append(body.link.transport.addresses()[0])
 
 
-async def _connected(wire: Wire) -> None:
+async def connect_all(wire: Wire) -> None:
+    """Wait until everybody has a peer."""
     with trio.move_on_after(30):
         while any(body.link is None or not body.link.transport.peers() for body in wire.bodies[1:]):
             await trio.sleep(0.1)
@@ -199,9 +203,13 @@ async def _vote(wire: Wire, vote: Vote) -> None:
 async def _cast(body: Body, title: str, word: str, pause_s: float, closes_at_ms: int) -> None:
     await trio.sleep(pause_s)
     while body.clock.now().wall_ms < closes_at_ms:
-        found = await body.service.ask(lambda node: [
-            item.id.hex() for item in node.machines.governance.proposals() if item.proposal.title == title  # type: ignore[union-attr]
-        ])
+        found = await body.service.ask(
+            lambda node: [
+                item.id.hex()
+                for item in node.machines.governance.proposals()
+                if item.proposal.title == title  # type: ignore[union-attr]
+            ]
+        )
         if found:
             await body.service.command(commands.CastVote(found[0], word))
             return
@@ -229,14 +237,12 @@ async def _learn(wire: Wire, seed: int) -> None:
     await trio.sleep(2.2 * learning.window_ms / 1000 / PACE)
 
 
-async def _settle(wire: Wire) -> bool:
+async def settle(wire: Wire, votes: int, patience_s: float) -> bool:
     """Wait until every vote is final everywhere and all hold the same lasting records."""
-    until_s = trio.current_time() + SETTLE_S
+    until_s = trio.current_time() + patience_s
     while trio.current_time() < until_s:
         states = [await body.service.ask(_state) for body in wire.bodies]
-        if len({state[0] for state in states}) == 1 and all(
-            state[1] >= len(wire.scenario.vote) for state in states
-        ):
+        if len({state[0] for state in states}) == 1 and all(state[1] >= votes for state in states):
             return True
         await trio.sleep(0.25)
     return False
@@ -259,11 +265,7 @@ async def _place(wire: Wire, index: int, body: Body) -> Place:
     place.driver = driver
     place.journal = body.stores.journal  # type: ignore[assignment]
     place.state = body.stores.state  # type: ignore[assignment]
-    place.published = [
-        item.raw
-        for item in driver.node.records.envelopes()
-        if item.author == driver.node.me
-    ]
+    place.published = [item.raw for item in driver.node.records.envelopes() if item.author == driver.node.me]
     place.truth = wire.truth[index]
     return place
 
@@ -272,5 +274,3 @@ def _digest(places: list[Place]) -> str:
     """Of the lasting records: real time makes every other byte different from run to run."""
     digests = sorted({place.node.records.digest().hex() for place in places})
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
-
-

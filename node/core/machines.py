@@ -103,10 +103,12 @@ class Machines:
         return self.health.observe(readings, at)
 
     def told(self, tell: Tell, at: Instant) -> Outcomes:
-        """What one machine told people that another must hear: symptoms reach healing and causes."""
-        if tell.name != "symptom":
-            return ()
-        return (*self.healing.symptom(tell.facts, at), *self.causes.symptom(tell.facts, at))
+        """What one machine told people that another must hear: symptoms and heals are events too."""
+        if tell.name == "symptom":
+            return (*self.healing.symptom(tell.facts, at), *self.causes.symptom(tell.facts, at))
+        if tell.name in ("healed", "heal_failed"):
+            self.causes.add(f"{tell.name}:{tell.facts.get('verb')}", at)
+        return ()
 
     def grant(self, level: str, at: Instant) -> tuple[Outcome, ...] | Refused:
         """Consent to release at a level, or its withdrawal."""

@@ -264,6 +264,7 @@ class Node:
                 yield effects.Report(0, outcome.name, outcome.facts)
                 waiting.extend(self.machines.told(outcome, at))
             else:
+                self.machines.causes.add(f"acted:{outcome.verb}", at)
                 yield effects.Apply(outcome.intent_id, outcome.verb, outcome.target)
         return emitted
 

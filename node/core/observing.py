@@ -11,7 +11,9 @@ FIX_TRIED = "fix_tried"  # {class, fix, success}: a verified outcome of a fix
 COMMAND_ENDED = "command_ended"  # {command, success, class, signature, duration_ms}
 UNIT_FAILED = "unit_failed"  # {unit}
 STORE_REPAIRED = "store_repaired"  # {steps}
-NAMES = (FIX_TRIED, COMMAND_ENDED, UNIT_FAILED, STORE_REPAIRED)
+COMPONENT_FAILED = "component_failed"  # {component}
+COMPONENT_HUNG = "component_hung"  # {component}
+NAMES = (COMPONENT_FAILED, COMPONENT_HUNG, FIX_TRIED, COMMAND_ENDED, UNIT_FAILED, STORE_REPAIRED)
 
 
 def observe(machines: Machines, event: events.Observed) -> tuple[Outcome, ...]:

@@ -121,6 +121,10 @@ class Body:
         scope.cancel()
         return True
 
+    def look(self) -> None:
+        """Measure now instead of at the next interval."""
+        self._look_now.set()
+
     def generation(self, component: str) -> int:
         """How often the component was started."""
         return self._generations.get(component, 0)

@@ -165,3 +165,15 @@ def test_damage_is_found_and_a_backup_brings_it_back(tmp_path: Path) -> None:
         assert error.fault is StoreFault.CORRUPT
     assert damaged
     assert len(list(SqliteStore(tmp_path / "backup.db", durable=False).records())) == 50
+
+
+def test_damage_under_an_open_store_is_found_although_its_pages_are_remembered(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", durable=False)
+    store.commit([append("a", bytes([i]), bytes(500)) for i in range(50)])
+    store.checkpoint()
+    size = store.path.stat().st_size
+    with store.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+    assert len(list(store.records())) == 50, "the connection itself still answers from memory"
+    assert store.integrity() != ()

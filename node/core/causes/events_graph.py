@@ -35,7 +35,8 @@ MECHANISMS: tuple[tuple[str, str, int], ...] = (
     ("symptom:store_damaged", "crashed:", 300_000),
     ("changed:", "unit_failed:", 300_000),
     ("crashed:", "healed:restart", 60_000),
-    ("symptom:store_damaged", "healed:repair", 600_000),
+    ("symptom:store_damaged", "acted:repair", 600_000),
+    ("acted:repair", "healed:repair", 600_000),
 )
 
 

@@ -194,7 +194,10 @@ class Learning:
             # Strangers' aggregates, and any that no evaluation set can judge, wait for own data.
             is_trusted = self.pool.eligible is not None and not self._law.is_open
             is_trusted = is_trusted and (self._law.is_fleet or bool(self._prior.evaluation))
-            step = judge(self.statistics.trials, self._layout, self._prior, beliefs, is_trusted)
+            # The public set is about strangers' machines; a fleet's own outcomes outrank it.
+            evaluation = () if self._law.is_fleet else self._prior.evaluation
+            prior = PublicPrior(self._prior.pairs, evaluation)
+            step = judge(self.statistics.trials, self._layout, prior, beliefs, is_trusted)
             facts: dict[str, Value] = {"window": window, "contributors": aggregate.contributors}
             if step == 0:
                 return (Tell("learning.set_aside", facts),)
