@@ -10,7 +10,7 @@ import struct
 import termios
 import time
 
-PATIENCE_S = 20.0
+PATIENCE_S = 15.0
 
 
 class Terminal:
