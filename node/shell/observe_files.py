@@ -187,11 +187,12 @@ def _read(path: Path) -> bytes | None:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with open(fd, "rb") as file:  # noqa: PTH123  (an open descriptor: no device can block us)
-        try:
-            return file.read(FILE_SIZE_BYTES_MAX)
-        except OSError:
-            return None
+    try:
+        return os.read(fd, FILE_SIZE_BYTES_MAX)
+    except OSError:
+        return None  # a folder, or a pipe that nobody writes to
+    finally:
+        os.close(fd)
 
 
 def _lock_inputs(path: Path) -> dict[str, str]:

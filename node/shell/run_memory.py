@@ -39,14 +39,15 @@ def load(data_dir: str, key: str) -> State:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return {}
-    with open(fd, "rb") as file:  # noqa: PTH123  (an open descriptor: checked before it is read)
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             return {}
-        try:
-            data = json.loads(file.read(STATE_SIZE_BYTES_MAX + 1))
-        except (ValueError, RecursionError, OSError):
-            return {}
+        data = json.loads(os.read(fd, STATE_SIZE_BYTES_MAX + 1))
+    except (ValueError, RecursionError, OSError):
+        return {}
+    finally:
+        os.close(fd)
     return data if isinstance(data, dict) and data.get("schema") == SCHEMA else {}
 
 

@@ -142,7 +142,7 @@ def read(path: str) -> Record | Unreadable:
         return Unreadable(
             path, "a link" if error.errno == errno.ELOOP else error.strerror or "cannot be opened"
         )
-    with open(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return Unreadable(path, "not a plain file")
@@ -150,7 +150,11 @@ def read(path: str) -> Record | Unreadable:
             return Unreadable(path, "another user could have written it")
         if found.st_size > RECORD_SIZE_BYTES_MAX:
             return Unreadable(path, f"{found.st_size} bytes, at most {RECORD_SIZE_BYTES_MAX}")
-        data = file.read(RECORD_SIZE_BYTES_MAX + 1)
+        data = os.read(fd, RECORD_SIZE_BYTES_MAX + 1)
+    except OSError as error:
+        return Unreadable(path, error.strerror or "cannot be read")
+    finally:
+        os.close(fd)
     return _decode(path, data)
 
 
