@@ -9,6 +9,7 @@ from collections.abc import Callable
 from luminous.simulations.checkers import Evidence, check_all
 from luminous.simulations.result import SCHEMA, Result
 from luminous.simulations.scenario import Scenario
+from luminous.simulations.snapshots import Snapshots
 from luminous.simulations.workload import schedule
 from luminous.simulations.world import World
 
@@ -37,6 +38,7 @@ def play(
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     world = World(scenario, seed, memoise=memoise)
     schedule(world)
+    Snapshots(world)
     if prepare is not None:
         prepare(world)
     world.run()
