@@ -105,9 +105,7 @@ async def _fleet(wire: Wire) -> None:
         for index in range(PEERS):
             await start_node(wire, index, nursery)
         await connect_all(wire)
-        say(
-            f"   {PEERS} peers connected; level PUBLIC, by the owner's consent; six try fixes, the seventh nothing"
-        )
+        say(f"   {PEERS} peers connected; level PUBLIC, by consent; six try fixes, the seventh nothing")
         tally = await _try_fixes(wire)
         for fix, (worked, tried) in tally.items():
             say(f"   {fix:16} worked in {worked} of {tried} worlds")
@@ -115,9 +113,7 @@ async def _fleet(wire: Wire) -> None:
         say(f"   the seventh would try first, alone:      {_first_fix(None)}")
         window = await _released(wire)
         digests = {await body.service.ask(lambda node: _digest(node, window)) for body in wire.bodies}
-        say(
-            f"   window {window}: aggregate digest {next(iter(digests))[:16]} on all {PEERS}: {len(digests) == 1}"
-        )
+        say(f"   window {window}: digests on {PEERS} peers: {', '.join(d[:16] for d in sorted(digests))}")
         with trio.fail_after(20):
             while "set_search_path" not in str(experience.read(fresh.paths.data)[1]) and not _knows(fresh):
                 await trio.sleep(0.2)
@@ -299,9 +295,7 @@ async def _heal(wire: Wire) -> None:
     say(f"   {body.incidents[-1][:300]}")
     damage = await trio.to_thread.run_sync(body.stores.state.integrity)
     stored = sum(1 for record in body.stores.state.records() if record.kind == "envelope")
-    say(
-        f"   integrity check: {'sound' if not damage else damage[0]}; {stored} envelopes stored again, {held} held"
-    )
+    say(f"   check: {'sound' if not damage else damage[0]}; {stored} envelopes stored again, {held} held")
     assert not damage, damage
 
 

@@ -30,6 +30,7 @@ ENVELOPE, RELEASED, KEPT, HALTED = "envelope", "released", "kept", "halted"
 # A machine that waits for others must not spin.
 TICK_MS_MIN, TICK_MS_MAX = 100, 30_000
 FRESH_MS = 120_000
+WOKE_MS_MIN = 30_000
 
 
 class Node:
@@ -104,7 +105,9 @@ class Node:
 
     def handle(self, event: events.Event) -> tuple[effects.Effect, ...]:
         """What shall be done about an event, in this order."""
-        self.last = event.at
+        before, self.last = self.last, event.at
+        if self.sync is not None and before is not None and is_after_sleep(before, event.at):
+            self.sync.woke(event.at)
         return tuple(self._handlers[type(event)](event))
 
     def deadline(self) -> int:
@@ -294,6 +297,12 @@ class Node:
         for identifier in self.machines.retired(self.records, at):
             self.records.drop(identifier)
             yield effects.Erase(ENVELOPE, identifier)
+
+
+def is_after_sleep(before: Instant, now: Instant) -> bool:
+    """True when the wall clock ran ahead of the monotonic one, which stands still in suspend."""
+    ahead_ms = (now.wall_ms - now.mono_ms) - (before.wall_ms - before.mono_ms)
+    return before.boot_id == now.boot_id and ahead_ms > WOKE_MS_MIN
 
 
 _TOO_MANY = Refused(Reason.TOO_MANY, "this author's quota of records is used up")
