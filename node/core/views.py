@@ -81,6 +81,7 @@ def _decision(item: Decision) -> View:
         "author": item.held.author.hex(),
         "effects": [[effect.key, effect.value] for effect in item.proposal.effects],
         "threshold": item.proposal.threshold.name.lower(),
+        "issued_at_ms": item.held.issued_at_ms,
         "closes_at_ms": item.proposal.closes_at_ms,
         "unknowns": list(item.proposal.uncertainty.unknowns),
         "phase": item.phase.value,

@@ -16,7 +16,7 @@ from luminous.node.core import commands, views
 from luminous.node.core.causes.why import WhyAnswer
 from luminous.node.core.effects import Report
 from luminous.node.core.node import Node
-from luminous.node.shell import consent, http_server, networks
+from luminous.node.shell import consent, control_programs, http_server, networks
 from luminous.node.shell.body import Body
 from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.http_server import Request, Response, as_json, failure
@@ -79,7 +79,7 @@ async def answer(body: Body, request: Request) -> Response:
         return as_json(200, {"schema": SCHEMA, **(await endpoint(body, request))})
     except NotDone as error:
         code = Exit.NETWORK if error.reason == "no_network" else Exit.CHECK_FAILED
-        return failure(409, "The node refuses.", f"{error.detail} ({error.reason})", "", code)
+        return failure(409, "The node refuses.", f"{error.detail} ({error.reason})", _hint(error), code)
     except Failure as error:
         return failure(409, error.what, error.why, error.do, error.code)
     except TooBusy as error:
@@ -87,6 +87,15 @@ async def answer(body: Body, request: Request) -> Response:
     except (KeyError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {error}"
         return failure(400, "The request is not understood.", why, "See docs/control.md.", Exit.USAGE)
+
+
+def _hint(error: NotDone) -> str:
+    """What to do about a refusal that people meet often."""
+    if ".requires:" in error.detail:
+        return "Say what you do not know: --unknown 'TEXT' (it may be repeated)."
+    if error.reason == "no_network":
+        return "Found or join one: luminous-node network create NAME, or network join CARD."
+    return ""
 
 
 def _view(make: Callable[[Node], views.View | Refused]) -> Endpoint:
@@ -298,6 +307,7 @@ GET: dict[str, Endpoint] = {
     "/v1/history": _history,
     "/v1/metrics": _metrics_json,
     "/v1/consent": _consent_status,
+    **control_programs.GET,
 }
 POST: dict[str, Endpoint] = {
     "/v1/propose": _propose,
@@ -307,4 +317,5 @@ POST: dict[str, Endpoint] = {
     "/v1/consent": _consent,
     "/v1/forget": _forget,
     "/v1/heal": _heal_act,
+    **control_programs.POST,
 }

@@ -1,11 +1,14 @@
 """The network of a data directory: founded, joined, shown as a card. No socket is opened here.
 
-Refuses a second network in one data directory, and a card that was changed on its way.
+Refuses a second network in one data directory, a card that was changed on its way, and a start that the
+constitution would not allow.
 """
 
+import difflib
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from luminous.node.shell.failure import Exit, Failure, of_os_error
 from luminous.node.shell.paths import make_private
 from luminous.protocol import parameters
 from luminous.protocol.cards import Card, read_card, write_card
+from luminous.protocol.constitution import check_value
 from luminous.protocol.identifiers import AuthorId, NetworkId
 from luminous.protocol.limits import ADDRESSES_PER_CARD_MAX, ENVELOPE_SIZE_BYTES_MAX
 from luminous.protocol.reasons import Refused
@@ -27,19 +31,25 @@ FOLDER = "network"
 _WHAT = "the network of this data directory cannot be changed"
 
 
-def create(data_dir: Path, name: str, fleet: bool, founders: list[str]) -> dict[str, Any]:
-    """Found a network: this machine and the machines of the founders' cards are its first members."""
+def create(
+    data_dir: Path, name: str, fleet: bool, founders: list[str], values: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """Found a network: this machine and the machines of the founders' cards are its first members.
+
+    ``values``: parameters that start with another value than the default, within the constitution's bounds.
+    """
     _refuse_second(data_dir)
+    law = {parameters.MIN_CONTRIBUTORS: 1} if fleet else {}
+    law |= _checked(values or {}, fleet=fleet)
     me = _author(data_dir)
     keys = [me, *(_card(line).author for line in founders)]
-    values = {parameters.MIN_CONTRIBUTORS: 1} if fleet else {}
     try:
         raw = found(
             name,
             keys,
             is_fleet=fleet,
             is_open=False,
-            parameters=values,
+            parameters=law,
             created_at_ms=time.time_ns() // 1_000_000,
             salt=os.urandom(16),
         )
@@ -152,6 +162,21 @@ def read_addresses(data_dir: Path) -> list[str]:
         return []
     addresses = [str(address) for address in found] if isinstance(found, list) else []
     return sorted(addresses, key=lambda address: ("/127." in address or "/::1/" in address, address))
+
+
+def _checked(values: Mapping[str, int], *, fleet: bool) -> dict[str, int]:
+    for key, value in values.items():
+        refusal = check_value(key, value, is_fleet=fleet)
+        if refusal is not None:
+            close = difflib.get_close_matches(key, parameters.PARAMETERS, n=1)
+            hint = f"did you mean {close[0]}? " if close and close[0] != key else ""
+            raise Failure(
+                "no network was founded",
+                f"the constitution forbids it: {refusal.detail}",
+                f"{hint}luminous-node parameters shows names, units and bounds",
+                Exit.USAGE,
+            )
+    return dict(values)
 
 
 def _card(line: str) -> Card:

@@ -10,7 +10,7 @@ from datetime import datetime
 import click
 
 from luminous.node.shell.cli import views
-from luminous.node.shell.cli.options import json_option, put
+from luminous.node.shell.cli.options import json_option, key_and_number, put
 from luminous.node.shell.cli.printing import outline, safe
 from luminous.node.shell.cli.watching import client
 from luminous.node.shell.failure import Exit, Failure
@@ -56,7 +56,7 @@ def propose(
         "kind": kind,
         "title": title,
         "text": text,
-        "effects": [list(_effect(word)) for word in effects],
+        "effects": [list(key_and_number(word)) for word in effects],
         "threshold": threshold,
         "closes_in_s": None if closes_at else period_s(closes_in or PERIOD_DEFAULT),
         "closes_at_ms": moment_ms(closes_at) if closes_at else None,
@@ -142,14 +142,6 @@ def moment_ms(text: str) -> int:
     if at_ms <= time.time_ns() // 1_000_000:
         raise _usage(f"{safe(text)} is past", "name a moment that is still to come")
     return at_ms
-
-
-def _effect(word: str) -> tuple[str, int]:
-    key, found, number = word.partition("=")
-    named = {"off": "0", "opt-in": "1", "on": "2"}.get(number.strip().lower(), number.strip())
-    if not found or not re.fullmatch(r"-?\d{1,18}", named):
-        raise _usage(f"{safe(word)} is not KEY=NUMBER", "for example health.interval_s=60, or feature.x=off")
-    return key.strip(), int(named)
 
 
 def _usage(why: str, do: str) -> Failure:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from luminous.node.shell import lock
-from luminous.node.shell.cli.options import entry, json_option, put, state
+from luminous.node.shell.cli.options import entry, json_option, key_and_number, put, state
 from luminous.node.shell.cli.printing import outline
 
 MODULE = "luminous.node.shell.networks"
@@ -23,13 +23,20 @@ def network() -> None:
 @click.argument("name")
 @click.option("--fleet", is_flag=True, help="All machines of one owner: they share as they are, by consent.")
 @click.option("--founder", "founders", multiple=True, metavar="CARD", help="Card of a founding member.")
+@click.option(
+    "--set", "values", multiple=True, metavar="KEY=NUMBER", help="A parameter's first value; may be repeated."
+)
 @json_option
-def create(name: str, fleet: bool, founders: tuple[str, ...]) -> None:
-    """Found a network called NAME; prints the card that others join with."""
+def create(name: str, fleet: bool, founders: tuple[str, ...], values: tuple[str, ...]) -> None:
+    """Found a network called NAME; prints the card that others join with.
+
+    A value set here is part of the network's founding record: every member starts with it.
+    """
     function = entry(MODULE, "create", "network create")
+    law = dict(key_and_number(word) for word in values)
     places = state().paths()
     with lock.held(places.data):
-        _put(function(places.data, name, fleet, list(founders)))
+        _put(function(places.data, name, fleet, list(founders), law))
 
 
 @network.command()

@@ -6,12 +6,15 @@ Refuses colours off a terminal and decorations in ``--json``.
 import importlib
 import importlib.util
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
+from luminous.node.shell.cli.printing import safe
 from luminous.node.shell.cli.root import JSON_SCHEMA, State, not_yet
+from luminous.node.shell.failure import Exit, Failure
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +45,20 @@ def put(facts: Mapping[str, object], words: Callable[[], str]) -> None:
         click.echo(json.dumps({"schema": JSON_SCHEMA, **facts}, sort_keys=True, ensure_ascii=False))
     else:
         click.echo(words())
+
+
+def key_and_number(word: str) -> tuple[str, int]:
+    """A parameter and its value from ``KEY=NUMBER``; features also take off, opt-in and on."""
+    key, found, number = word.partition("=")
+    named = {"off": "0", "opt-in": "1", "on": "2"}.get(number.strip().lower(), number.strip())
+    if not found or not re.fullmatch(r"-?\d{1,18}", named):
+        raise Failure(
+            "nothing was done",
+            f"{safe(word)} is not KEY=NUMBER",
+            "for example health.interval_s=60, or feature.x=off",
+            Exit.USAGE,
+        )
+    return key.strip(), int(named)
 
 
 def entry(module: str, attribute: str, command: str) -> Callable[..., Any]:
