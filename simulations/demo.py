@@ -189,7 +189,7 @@ async def _refuse_noise(wire: Wire) -> None:
         while not any(report.name == "learning.not_released" for report in body.service.history):
             await trio.sleep(0.3)
     told = next(report for report in body.service.history if report.name == "learning.not_released")
-    say(f"   not released: {told.facts['why']}")
+    say(f"   not released: {told.facts['why']!s}")
     say("   (windows of 10 s split the budget of 30 days 259 200 ways. With the default window of 30 days:")
     usual = LearningLaw()
     noise = Ledger(usual, 1000).noise_milli
@@ -238,7 +238,7 @@ async def _decide(wire: Wire) -> None:
         ("cost",),
     )
     report = await body.service.command(forbidden)
-    say(f"   proposed: health.interval_s = 1   refused: {report.facts.get('detail')}")
+    say(f"   proposed: health.interval_s = 1   refused: {report.facts.get('detail')!s}")
     assert report.name == "refused", "an unconstitutional proposal was taken"
     closes_at_ms = _closing(body)
     legal = commands.Propose(
@@ -283,7 +283,7 @@ async def _heal(wire: Wire) -> None:
     body = wire.bodies[1]
     await trio.sleep(0.5)
     view = await body.service.ask(lambda node: node.machines.health.view())
-    say(f"   {view['summary']}")
+    say(f"   {view['summary']!s}")
     held = await body.service.ask(lambda node: len(node.records))
     await _overwrite(body)
     say("   the state store's pages were just overwritten with noise, while the node runs")

@@ -15,6 +15,7 @@ import trio
 from luminous.crypto.entropy import SeededEntropy
 from luminous.crypto.keys import signer_from_seed
 from luminous.node.core import commands, events
+from luminous.node.core.node import Node
 from luminous.node.core.observing import FIX_TRIED
 from luminous.node.shell import consent, networks
 from luminous.node.shell.body import Body
@@ -203,17 +204,17 @@ async def _vote(wire: Wire, vote: Vote) -> None:
 async def _cast(body: Body, title: str, word: str, pause_s: float, closes_at_ms: int) -> None:
     await trio.sleep(pause_s)
     while body.clock.now().wall_ms < closes_at_ms:
-        found = await body.service.ask(
-            lambda node: [
-                item.id.hex()
-                for item in node.machines.governance.proposals()
-                if item.proposal.title == title  # type: ignore[union-attr]
-            ]
-        )
+        found = await body.service.ask(partial(_titled, title=title))
         if found:
             await body.service.command(commands.CastVote(found[0], word))
             return
         await trio.sleep(0.2)
+
+
+def _titled(node: Node, title: str) -> list[str]:
+    governance = node.machines.governance
+    assert governance is not None
+    return [item.id.hex() for item in governance.proposals() if item.proposal.title == title]
 
 
 async def _learn(wire: Wire, seed: int) -> None:

@@ -7,7 +7,6 @@ signed. ``handle`` is the only writer; ``judge`` only reads.
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-from luminous.crypto.digest import digest
 from luminous.node.core import commands, effects, events
 from luminous.node.core.commanding import execute
 from luminous.node.core.config import Config
@@ -17,19 +16,26 @@ from luminous.node.core.learning.records import CHARGE
 from luminous.node.core.machines import Machines, build
 from luminous.node.core.observing import observe
 from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
+from luminous.node.core.peers.present import Present
 from luminous.node.core.peers.records import Records
 from luminous.node.core.peers.sync import Sync
+from luminous.node.core.signing import (
+    ENVELOPE,
+    HALTED,
+    KEPT,
+    RELEASED,
+    Signing,
+    journal_record,
+    kept_record,
+    read_released,
+)
 from luminous.protocol.admission import Admissions, Arrival, Verdict, judge, topic_of
-from luminous.protocol.codec import Value, decode, encode
-from luminous.protocol.envelope import Admitted, seal
-from luminous.protocol.identifiers import EnvelopeId
-from luminous.protocol.messages import SCHEMAS
+from luminous.protocol.codec import decode
+from luminous.protocol.envelope import Admitted
 from luminous.protocol.reasons import Reason, Refused
 
-ENVELOPE, RELEASED, KEPT, HALTED = "envelope", "released", "kept", "halted"
 # A machine that waits for others must not spin.
 TICK_MS_MIN, TICK_MS_MAX = 100, 30_000
-FRESH_MS = 120_000
 WOKE_MS_MIN = 30_000
 
 
@@ -38,17 +44,13 @@ class Node:
 
     def __init__(self, config: Config, admissions: Admissions | None = None) -> None:
         self.config = config
-        self.me = config.signer.public
+        self.signing = Signing(config)
         self.records = Records()
         self.machines: Machines = build(config)
         self.refused: dict[str, int] = {}
-        self.halted = ""
         self.is_mute = False
-        self.peers: dict[str, int] = {}
-        self.caught_up_at_ms: dict[str, int] = {}
+        self.peers = Present()
         self.last: Instant | None = None
-        self._sequence = 0
-        self._own: set[EnvelopeId] = set()  # every envelope this node signed, also those it let go of
         self._ticked_ms: int | None = None
         network = config.membership.id if config.membership else None
         self._admissions = admissions or (Admissions(network) if network is not None else None)
@@ -69,6 +71,16 @@ class Node:
             events.StoreRecovered: self._store_recovered,
         }
 
+    @property
+    def me(self) -> bytes:
+        """The own author key."""
+        return self.signing.me
+
+    @property
+    def halted(self) -> str:
+        """Why nothing is signed any more; empty while all is well."""
+        return self.signing.halted
+
     # The four calls of a body
 
     def restore(
@@ -78,7 +90,7 @@ class Node:
         lost: list[str] = []
         for kind, body in (*journal, *state):
             if kind == HALTED:
-                self.halted = body.decode("utf-8", "replace")
+                self.signing.halted = body.decode("utf-8", "replace")
             elif kind == KEPT:
                 value = decode(body)
                 if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
@@ -86,7 +98,7 @@ class Node:
                 else:
                     lost.append(kind)
             elif kind in (ENVELOPE, RELEASED):
-                raw, charge = _released(body) if kind == RELEASED else (body, None)
+                raw, charge = read_released(body) if kind == RELEASED else (body, None)
                 admitted = self.admit(raw)
                 if isinstance(admitted, Refused):
                     lost.append(f"{kind}: {admitted.reason.value}")
@@ -133,10 +145,12 @@ class Node:
 
     def _received(self, event: events.Received) -> Iterator[effects.Effect]:
         envelope = event.envelope
-        if envelope.id in self.records or envelope.id in self._own:
+        if envelope.id in self.records or self.signing.is_own(envelope.id):
             return
         if envelope.author == self.me:
-            yield from self._halt("another machine signs with this node's key, or its journal was lost")
+            yield from self.signing.halt(
+                "another machine signs with this node's key, or its journal was lost"
+            )
         refusal = self.machines.refusal(envelope, event.at) or (None if self._hold(envelope) else _TOO_MANY)
         if refusal is not None:
             self.refused[refusal.reason.value] = self.refused.get(refusal.reason.value, 0) + 1
@@ -179,14 +193,13 @@ class Node:
         yield from self._carry(done, event.at)
 
     def _peer_joined(self, event: events.PeerJoined) -> Iterator[effects.Effect]:
-        self.peers[event.peer] = event.at.mono_ms
+        self.peers.join(event.peer, event.at)
         if self.sync is not None:
             self.sync.peer_joined(event.peer, event.at)
         return iter(())
 
     def _peer_left(self, event: events.PeerLeft) -> Iterator[effects.Effect]:
-        self.peers.pop(event.peer, None)
-        self.caught_up_at_ms.pop(event.peer, None)
+        self.peers.leave(event.peer)
         if self.sync is not None:
             self.sync.peer_left(event.peer)
         return iter(())
@@ -194,20 +207,14 @@ class Node:
     def _synced(self, event: events.Synced) -> Iterator[effects.Effect]:
         assert self.sync is not None
         ended = self.sync.close(event.session, event.at)
-        if ended.is_caught_up and ended.peer in self.peers:
-            self.caught_up_at_ms[ended.peer] = event.at.mono_ms
+        if ended.is_caught_up:
+            self.peers.caught_up(ended.peer, event.at)
         return iter(())
 
     def _journal_lost(self, event: events.JournalLost) -> Iterator[effects.Effect]:
-        yield from self._halt("the journal was lost: what this key signed before is not known")
+        yield from self.signing.halt("the journal was lost: what this key signed before is not known")
         if self.machines.learning is not None:
             yield from self._carry(self.machines.learning.lose_journal(event.at), event.at)
-
-    def _halt(self, why: str) -> Iterator[effects.Effect]:
-        if not self.halted:
-            self.halted = why
-            yield effects.Append(effects.Store.JOURNAL, HALTED, b"", why.encode())
-            yield effects.Report(0, "signing_halted", {"why": why})
 
     def _store_failed(self, event: events.StoreFailed) -> Iterator[effects.Effect]:
         if not self.is_mute:
@@ -222,12 +229,8 @@ class Node:
     # Reading
 
     def is_synced(self, at: Instant) -> bool:
-        """True after three peers, or all there are, gave all they have within the last two minutes.
-
-        The only member of a roll has nobody to ask.
-        """
-        recent = sum(1 for mono_ms in self.caught_up_at_ms.values() if mono_ms >= at.mono_ms - FRESH_MS)
-        return self.machines.roll.size <= 1 or recent >= min(3, max(1, len(self.peers)))
+        """True when enough peers gave all they have; the only member of a roll has nobody to ask."""
+        return self.machines.roll.size <= 1 or self.peers.is_synced(at)
 
     def _may_sign(self) -> bool:
         return not self.halted and not self.is_mute and self.config.membership is not None
@@ -256,13 +259,13 @@ class Node:
             if isinstance(outcome, Emit):
                 if not self._may_sign():
                     continue
-                envelope, effect = self._sign(outcome, at)
+                envelope = self._sign(outcome, at)
                 emitted.append(envelope.id)
-                yield effect
+                yield journal_record(envelope, outcome.charge)
                 yield effects.Publish(envelope.raw)
                 waiting.extend(self.machines.hear(envelope, at))
             elif isinstance(outcome, Keep):
-                yield _kept(outcome)
+                yield kept_record(outcome)
             elif isinstance(outcome, Tell):
                 yield effects.Report(0, outcome.name, outcome.facts)
                 waiting.extend(self.machines.told(outcome, at))
@@ -271,27 +274,18 @@ class Node:
                 yield effects.Apply(outcome.intent_id, outcome.verb, outcome.target)
         return emitted
 
-    def _sign(self, emit: Emit, at: Instant) -> tuple[Admitted, effects.Append]:
-        assert self.config.membership is not None
-        self._sequence += 1
-        payload = SCHEMAS[emit.kind].pack(emit.payload)
-        raw = seal(
-            self.config.signer, self.config.membership.id, emit.kind, self._sequence, at.wall_ms, payload
-        )
-        envelope = self.admit(raw)
+    def _sign(self, emit: Emit, at: Instant) -> Admitted:
+        envelope = self.admit(self.signing.seal(emit, at))
         assert isinstance(envelope, Admitted), f"own envelope refused: {envelope}"
         held = self._hold(envelope)
         assert held, "own envelope not held"
-        if emit.charge is None:
-            return envelope, effects.Append(effects.Store.JOURNAL, ENVELOPE, envelope.id, raw)
-        body = encode([raw, emit.charge])
-        return envelope, effects.Append(effects.Store.JOURNAL, RELEASED, envelope.id, body)
+        return envelope
 
     def _hold(self, envelope: Admitted) -> bool:
-        if envelope.author == self.me and not self.halted:
-            self._sequence = max(self._sequence, envelope.sequence)
-            self._own.add(envelope.id)
-        return self.records.add(envelope)
+        is_own = envelope.author == self.me
+        if is_own and not self.halted:
+            self.signing.know(envelope)
+        return self.records.add(envelope, is_own=is_own)
 
     def _retire(self, at: Instant) -> Iterator[effects.Effect]:
         for identifier in self.machines.retired(self.records, at):
@@ -306,17 +300,3 @@ def is_after_sleep(before: Instant, now: Instant) -> bool:
 
 
 _TOO_MANY = Refused(Reason.TOO_MANY, "this author's quota of records is used up")
-
-
-def _released(body: bytes) -> tuple[bytes, Value]:
-    value = decode(body, 2 * 64 * 1024)
-    assert isinstance(value, list) and isinstance(value[0], bytes), "a released record is ours"
-    return value[0], value[1]
-
-
-def _kept(keep: Keep) -> effects.Append:
-    body = encode([keep.name, keep.body])
-    store = effects.Store.JOURNAL if keep.durable else effects.Store.STATE
-    # A snapshot replaces the one before; everything else is a record of its own.
-    key = keep.name.encode() if keep.name.startswith("snapshot.") else digest("kept", body)
-    return effects.Append(store, KEPT, key, body)

@@ -16,7 +16,8 @@ from luminous.node.core import events
 from luminous.node.core.commands import Command
 from luminous.node.core.effects import Append, Apply, Compare, Note, Report, Store
 from luminous.node.core.instant import Instant
-from luminous.node.core.node import ENVELOPE, Node
+from luminous.node.core.node import Node
+from luminous.node.core.signing import ENVELOPE
 from luminous.node.driver import BATCH_EVENTS_MAX, Driver
 from luminous.node.ports import RecordStore, StoreError
 

@@ -240,7 +240,7 @@ def test_a_node_that_forgets_where_it_was_is_caught(monkeypatch: pytest.MonkeyPa
 
     def forgetful(self: Node, journal: object, state: object, at: Instant) -> list[str]:
         lost = restore(self, journal, state, at)  # type: ignore[arg-type]
-        self._sequence = 0
+        self.signing._sequence = 0
         return lost
 
     monkeypatch.setattr(Node, "restore", forgetful)

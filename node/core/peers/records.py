@@ -31,10 +31,13 @@ class Records:
     def __contains__(self, identifier: EnvelopeId) -> bool:
         return identifier in self._by_id
 
-    def add(self, envelope: Admitted) -> bool:
-        """Hold an envelope; False when it is held already or its author's quota is used up."""
+    def add(self, envelope: Admitted, *, is_own: bool = False) -> bool:
+        """Hold an envelope; False when it is held already or its author's quota is used up.
+
+        The quota bounds others: what this node signs itself must always be held.
+        """
         used = self._per_author.get(envelope.author, 0)
-        if envelope.id in self._by_id or used >= ENVELOPES_PER_AUTHOR_MAX:
+        if envelope.id in self._by_id or (used >= ENVELOPES_PER_AUTHOR_MAX and not is_own):
             return False
         self._by_id[envelope.id] = envelope
         self._per_author[envelope.author] = used + 1

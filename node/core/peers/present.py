@@ -1,0 +1,39 @@
+"""Which peers are here, and how recently each gave all it has.
+
+Refuses to count absent peers: what left vouches for nothing.
+"""
+
+from luminous.node.core.instant import Instant
+
+FRESH_MS = 120_000
+VOUCHERS = 3
+
+
+class Present:
+    """The connected peers of one node."""
+
+    def __init__(self) -> None:
+        self._since_ms: dict[str, int] = {}
+        self._caught_up_ms: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._since_ms)
+
+    def join(self, peer: str, at: Instant) -> None:
+        """A peer is connected."""
+        self._since_ms[peer] = at.mono_ms
+
+    def leave(self, peer: str) -> None:
+        """A peer is gone."""
+        self._since_ms.pop(peer, None)
+        self._caught_up_ms.pop(peer, None)
+
+    def caught_up(self, peer: str, at: Instant) -> None:
+        """A dialogue with ``peer`` brought everything it has."""
+        if peer in self._since_ms:
+            self._caught_up_ms[peer] = at.mono_ms
+
+    def is_synced(self, at: Instant) -> bool:
+        """True after three peers, or all there are, gave all they have within the last two minutes."""
+        recent = sum(1 for mono_ms in self._caught_up_ms.values() if mono_ms >= at.mono_ms - FRESH_MS)
+        return recent >= min(VOUCHERS, max(1, len(self._since_ms)))
