@@ -169,3 +169,29 @@ def _commits(scratch: Scratch, good: str | None, bad: str) -> list[str]:
     if good and not lines:
         raise CannotReplay(f"{good[:12]} does not come before {bad[:12]}")
     return ([good] if good else []) + lines[::-1]
+
+
+def run(words: list[str]) -> int:
+    """`bisect [--json] [--good REV] [--bad REV] -- COMMAND…`; 0 when the commit was found, else 1."""
+    import sys
+
+    from luminous.node.shell.command_words import say, split
+    from luminous.node.shell.failure import Exit, Failure
+
+    usage = "luminous-node bisect [--json] [--good REV] [--bad REV] -- COMMAND…"
+    options, argv = split(words, {"--json": 0, "--good": 1, "--bad": 1}, usage)
+    if not argv:
+        raise Failure("which command?", "a commit is good when the command works there", usage, Exit.USAGE)
+    good, bad = options.get("--good", [None])[0], options.get("--bad", ["HEAD"])[0]
+
+    def tell(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    try:
+        found = bisect(argv, Path.cwd(), good=good, bad=bad, tell=tell)
+    except CannotReplay as error:
+        raise Failure(
+            "the commits could not be searched", str(error), "name a good one: --good REV"
+        ) from error
+    say(found.to_json(), found.to_text(), as_json="--json" in options)
+    return int(found.bad is None or found.good is None)

@@ -31,9 +31,7 @@ _SECRETS = (
 )
 _SKIPPED = "luminous-node: not noted: the command looks like it holds a secret."
 _HINT = "luminous-node: %s failed (%s). To know why, put this before it: luminous-node exec --"
-_RECORD = (
-    '{"boot_id":"%s","command_class":"%s","exit_code":%d,"kind":"hook","mono_ms":%d,"schema":1,"wall_ms":%d}'
-)
+_RECORD = '{"boot_id":"%s","command_class":"%s","exit_code":%d,"kind":"failure","mono_ms":%d,"schema":1,"source":"hook","wall_ms":%d}'
 
 # What bash and zsh share. `$1` is the exit code, `$2` the command line as typed.
 _POSIX = r"""__luminous_class() {

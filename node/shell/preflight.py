@@ -157,3 +157,23 @@ def _word(name: str) -> str:
     import shlex
 
     return shlex.quote("".join(c if c.isprintable() else "?" for c in name[:120]))
+
+
+def run(words: list[str]) -> int:
+    """`preflight [--json] [-- COMMAND…]`, by default for `nixos-rebuild switch`; 1 when there is trouble."""
+    from luminous.node.shell.command_words import say, split
+
+    usage = "luminous-node preflight [--json] [-- COMMAND…]"
+    options, argv = split(words, {"--json": 0}, usage)
+    found = look(argv or ["nixos-rebuild", "switch"], str(Path.cwd()), budget_ms=5 * BUDGET_MS)
+    facts = {
+        "schema": 1,
+        "ok": not found,
+        "troubles": [{"id": t.id, "what": t.what, "do": t.do} for t in found],
+    }
+    text = (
+        "\n".join(t.to_text() for t in found)
+        or "Nothing stands in the way: room, memory and files look fine."
+    )
+    say(facts, text, as_json="--json" in options)
+    return int(bool(found))

@@ -23,6 +23,17 @@ RECORD_SIZE_BYTES_MAX = 48 * 1024
 EVIDENCE_SIZE_BYTES_MAX = 16 * 1024
 # Names looked at in one reading. Stops a folder stuffed by somebody else from holding the daemon.
 ENTRIES_MAX = 4096
+# What a record may say besides; readers rely on the kinds.
+_OPTIONAL: dict[str, type] = {
+    "command_class": str,
+    "duration_ms": int,
+    "error_class": str,
+    "evidence": str,
+    "exit_code": int,
+    "fix_observed": str,
+    "signature": str,
+    "source": str,
+}
 
 Record = dict[str, object]
 
@@ -184,9 +195,18 @@ def _decode(path: str, data: bytes) -> Record | Unreadable:
     if record.get("schema") != SCHEMA:
         return Unreadable(path, f"schema {str(record.get('schema'))[:20]}, known is {SCHEMA}")
     for key, kind in (("kind", str), ("wall_ms", int), ("mono_ms", int), ("boot_id", str)):
-        if not isinstance(record.get(key), kind):
+        if not _is(record.get(key), kind):
             return Unreadable(path, f"{key} is missing or of the wrong kind")
+    for key, wanted in _OPTIONAL.items():
+        if record.get(key) is not None and not _is(record[key], wanted):
+            return Unreadable(path, f"{key} is of the wrong kind")
     return record
+
+
+def _is(value: object, kind: type) -> bool:
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+    return isinstance(value, kind)
 
 
 def _refuse_constant(name: str) -> object:

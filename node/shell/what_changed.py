@@ -171,3 +171,14 @@ def _lock_changes(before: Fingerprint, after: Fingerprint) -> list[Change]:
     old, new = _map(before, "lock"), _map(after, "lock")
     names = sorted(name for name in set(old) | set(new) if old.get(name) != new.get(name))
     return [Change("lock_updated", name) for name in names]
+
+
+def run(words: list[str]) -> int:
+    """`what-changed [--json] [-- COMMAND…]`: the last good run against the failing one; 1 without both."""
+    from luminous.node.shell.command_words import say, split
+    from luminous.node.shell.last_run import compare
+
+    options, argv = split(words, {"--json": 0}, "luminous-node what-changed [--json] [-- COMMAND…]")
+    answer = compare(argv, str(Path.cwd()))
+    say(answer.to_json(), answer.to_text(), as_json="--json" in options)
+    return int(not answer.is_known)

@@ -212,3 +212,27 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError:
         raise CannotReplay(f"{path.name} is not text") from None
+
+
+def run(words: list[str]) -> int:
+    """`what-if EDIT [--json] -- COMMAND…`; 0 when the command would succeed, else 1."""
+    import os
+
+    from luminous.node.shell.command_words import say, split
+    from luminous.node.shell.failure import Exit, Failure
+
+    edits_known = "--had-not FILE:LINE | --replace FILE OLD NEW | --lock INPUT REF | --git-add FILE"
+    usage = f"luminous-node what-if {edits_known}"
+    known = {"--had-not": 1, "--replace": 3, "--lock": 2, "--git-add": 1, "--json": 0}
+    options, argv = split(words, known, f"{usage} [--json] -- COMMAND…")
+    edits = [[name, *values] for name, values in options.items() if name != "--json"]
+    if len(edits) != 1 or not argv:
+        raise Failure("say one thing that would be different, and the command", "", usage, Exit.USAGE)
+    try:
+        answer = what_if(parse(edits[0]), argv, Path.cwd(), home=os.environ.get("HOME", ""))
+    except ValueError as error:
+        raise Failure(str(error), "", usage, Exit.USAGE) from error
+    except CannotReplay as error:
+        raise Failure("this cannot be replayed", str(error), "try it by hand, in a copy") from error
+    say(answer.to_json(), answer.to_text(), as_json="--json" in options)
+    return int(not answer.after.ok)

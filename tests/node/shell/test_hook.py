@@ -94,8 +94,8 @@ def test_a_failed_nix_command_brings_one_line_and_one_note(person):
     assert shown.count(HINT) == 1
     assert b"nix-build failed (100)" in shown
     (note,) = person.notes()
-    assert {k: note[k] for k in ("kind", "schema", "command_class", "exit_code")} == {
-        "kind": "hook", "schema": 1, "command_class": "nix-build", "exit_code": 100,
+    assert {k: note[k] for k in ("kind", "source", "schema", "command_class", "exit_code")} == {
+        "kind": "failure", "source": "hook", "schema": 1, "command_class": "nix-build", "exit_code": 100,
     }  # fmt: skip
     assert abs(note["wall_ms"] - spool.now()["wall_ms"]) < 60_000
     assert abs(note["mono_ms"] - spool.now()["mono_ms"]) < 60_000

@@ -59,6 +59,10 @@ def test_a_missing_spool_is_an_empty_one(data):
         b'{"schema":1,"kind":7,"wall_ms":1,"mono_ms":1,"boot_id":""}',
         b'{"schema":1,"kind":"x","wall_ms":"1","mono_ms":1,"boot_id":""}',
         b'{"schema":1,"kind":"x","wall_ms":NaN,"mono_ms":1,"boot_id":""}',
+        b'{"schema":1,"kind":"x","wall_ms":true,"mono_ms":1,"boot_id":""}',
+        b'{"schema":1,"kind":"x","wall_ms":1e400,"mono_ms":1,"boot_id":""}',
+        b'{"schema":1,"kind":"x","wall_ms":1,"mono_ms":1,"boot_id":"","duration_ms":"long"}',
+        b'{"schema":1,"kind":"x","wall_ms":1,"mono_ms":1,"boot_id":"","exit_code":' + b"9" * 400 + b"}",
         b"[" * 40_000,
         b'{"schema":1,"kind":"x","wall_ms":1,"mono_ms":1,"boot_id":"'
         + b"x" * spool.RECORD_SIZE_BYTES_MAX
