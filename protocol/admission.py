@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from luminous.crypto.keys import is_signed
 from luminous.protocol.codec import decode
-from luminous.protocol.envelope import ENVELOPE, WIRE_VERSION, Admitted, envelope_id, signing_digest
+from luminous.protocol.envelope import ENVELOPE, WIRE_VERSION, Admitted, envelope_id, signed_digest
 from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ENVELOPE_SIZE_BYTES_MAX, FUTURE_SKEW_MS_MAX
@@ -59,15 +59,7 @@ def admit(raw: bytes, network: NetworkId) -> Admitted | Refused:
     payload = schema.parse(envelope.payload)
     if isinstance(payload, Refused):
         return payload
-    message = signing_digest(
-        network,
-        envelope.kind,
-        envelope.author,
-        envelope.sequence,
-        envelope.issued_at_ms,
-        envelope.payload,
-    )
-    if not is_signed(envelope.author, message, envelope.signature):
+    if not is_signed(envelope.author, signed_digest(raw, envelope), envelope.signature):
         return Refused(Reason.BAD_SIGNATURE, "")
     return Admitted(
         id=envelope_id(raw),

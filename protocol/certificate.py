@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from luminous.crypto.keys import is_signed
 from luminous.protocol.codec import decode, encode
-from luminous.protocol.envelope import Admitted, signing_digest
+from luminous.protocol.envelope import Admitted, packed_digest
 from luminous.protocol.identifiers import ENVELOPE_ID_SIZE_BYTES, EnvelopeId, NetworkId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ROLL_MAX
@@ -96,8 +96,8 @@ def verify_certificate(certificate: Certificate, network: NetworkId, roll: Roll)
     ids = certificate.report_ids()
     if len(certificate.reports) % ENVELOPE_ID_SIZE_BYTES or list(ids) != sorted(set(ids)):
         return Refused(Reason.MALFORMED, "Reports unsorted or cut")
-    vote = VOTE.pack(Vote(certificate.epoch, certificate.iteration, certificate.value))
-    final = FINAL.pack(Final(certificate.epoch, certificate.iteration))
+    vote = encode(VOTE.pack(Vote(certificate.epoch, certificate.iteration, certificate.value)))
+    final = encode(FINAL.pack(Final(certificate.epoch, certificate.iteration)))
     for name, kind, payload, packed in (
         ("votes", Kind.VOTE, vote, certificate.votes),
         ("finals", Kind.FINAL, final, certificate.finals),
@@ -109,7 +109,7 @@ def verify_certificate(certificate: Certificate, network: NetworkId, roll: Roll)
             if member >= roll.size or member in signers:
                 return Refused(Reason.NOT_A_MEMBER, f"{name}: member {member} is unknown or twice")
             author = roll.members[member]
-            message = signing_digest(network, kind, author, sequence, issued_at_ms, payload)
+            message = packed_digest(network, kind, author, sequence, issued_at_ms, payload)
             if not is_signed(author, message, signature):
                 return Refused(Reason.BAD_SIGNATURE, f"{name}: member {member}")
             signers[member] = None

@@ -19,6 +19,10 @@ from luminous.protocol.kinds import Kind
 from luminous.protocol.schema import Schema, Shape, fixed, uint
 
 WIRE_VERSION = 1
+# The head of an array of seven items; keys 0 to 6; key 7 with the head of 64 bytes and the signature.
+_SEVEN = b"\x87"
+_KEYS_SIZE_BYTES = 7
+_END_SIZE_BYTES = 1 + 2 + SIGNATURE_SIZE_BYTES
 
 _ANY: Shape[Any] = Shape(lambda value: value, lambda value: value)
 
@@ -68,8 +72,35 @@ def signing_digest(
     network: NetworkId, kind: int, author: AuthorId, sequence: int, issued_at_ms: int, payload: Value
 ) -> bytes:
     """What an author signs: every field but the signature, under the envelope domain."""
-    body = encode([WIRE_VERSION, network, kind, author, sequence, issued_at_ms, payload])
-    return digest("envelope", body)
+    return packed_digest(network, kind, author, sequence, issued_at_ms, encode(payload))
+
+
+def packed_digest(
+    network: NetworkId, kind: int, author: AuthorId, sequence: int, issued_at_ms: int, packed: bytes
+) -> bytes:
+    """``signing_digest`` of a payload that is encoded already: it is the last item of an array of seven."""
+    head = encode([WIRE_VERSION, network, kind, author, sequence, issued_at_ms])
+    return digest("envelope", _SEVEN + head[1:] + packed)
+
+
+def signed_digest(raw: bytes, envelope: Envelope) -> bytes:
+    """What the author of ``envelope`` must have signed; ``raw``: its canonical bytes, checked as such.
+
+    The payload is cut from them, not encoded again: it stands between six fields, each behind a key of one
+    byte, its own key, and the key and signature at the end.
+    """
+    head = encode(
+        [
+            envelope.version,
+            envelope.network,
+            envelope.kind,
+            envelope.author,
+            envelope.sequence,
+            envelope.issued_at_ms,
+        ]
+    )
+    packed = raw[len(head) + _KEYS_SIZE_BYTES : -_END_SIZE_BYTES]
+    return digest("envelope", _SEVEN + head[1:] + packed)
 
 
 def envelope_id(raw: bytes) -> EnvelopeId:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luminous.protocol.codec import decode, encode
+from luminous.protocol.codec import _is_plain, _scan, decode, encode
 from luminous.protocol.limits import CBOR_DEPTH_MAX, UINT_MAX
 from luminous.protocol.reasons import Reason, Refused
 
@@ -61,6 +61,11 @@ def test_any_bytes_are_a_value_or_a_refusal(data: bytes) -> None:
         (b"\x81" * (CBOR_DEPTH_MAX + 5) + b"\x00", Reason.MALFORMED),
         (b"\x81" * 60_000 + b"\x00", Reason.MALFORMED),
         (b"\x00" * 70_000, Reason.OVERSIZED),
+        (bytes.fromhex("a10181a1f401"), Reason.MALFORMED),  # a map within: the key is a flag
+        (bytes.fromhex("a1410101"), Reason.MALFORMED),  # the key is bytes
+        (bytes.fromhex("a1800101"), Reason.MALFORMED),  # the key is an array
+        (bytes.fromhex("a20102616103"), Reason.MALFORMED),  # an integer key and a text key
+        (bytes.fromhex("a2616101200a"), Reason.MALFORMED),  # the other way round
     ],
 )
 def test_what_is_refused_and_why(data: bytes, reason: Reason) -> None:
@@ -73,6 +78,30 @@ def test_a_decoder_without_the_canonical_check_would_take_a_second_encoding() ->
     """The planted fault: plain cbor2 reads two byte strings as one value."""
     assert cbor2.loads(bytes.fromhex("1801")) == cbor2.loads(bytes.fromhex("01"))
     assert isinstance(decode(bytes.fromhex("1801")), Refused)
+
+
+# Bytes that are nearly CBOR reach the deeper checks, where random bytes would be refused at once.
+NEARLY = st.lists(
+    st.sampled_from([bytes([head]) for head in (0, 1, 0x20, 0x40, 0x41, 0x60, 0x61, 0x80, 0x81, 0x82)])
+    | st.sampled_from(
+        [bytes([head]) for head in (0xA0, 0xA1, 0xA2, 0xA3, 0xC2, 0xF4, 0xF5, 0xF6, 0xF7, 0xF9)]
+    )
+    | st.sampled_from([b"\x18\x01", b"\x18\x20", b"\x1b" + b"\xff" * 8, b"\x9f", b"\xff", b"a", b"b"]),
+    max_size=14,
+).map(b"".join)
+
+
+@given(NEARLY)
+@settings(max_examples=400)
+def test_what_the_scan_passes_is_of_the_closed_set(data: bytes) -> None:
+    """The scan alone stands for the walk over the decoded value: it must not pass more."""
+    if _scan(data) is None:
+        try:
+            value = cbor2.loads(data)
+        except (cbor2.CBORDecodeError, ValueError, TypeError):
+            return
+        assert _is_plain(value, CBOR_DEPTH_MAX)
+        assert isinstance(decode(data), Refused) or encode(value) == data
 
 
 @pytest.mark.parametrize("value", [1.5, {1: 1, "a": 2}, (1,), 2**70, {True: 1}])
