@@ -107,7 +107,7 @@ class Machines:
         if tell.name == "symptom":
             return (*self.healing.symptom(tell.facts, at), *self.causes.symptom(tell.facts, at))
         if tell.name in ("healed", "heal_failed"):
-            self.causes.add(f"{tell.name}:{tell.facts.get('verb')}", at)
+            self.causes.add(f"{tell.name}:{tell.facts.get('verb')!s}", at)
         return ()
 
     def grant(self, level: str, at: Instant) -> tuple[Outcome, ...] | Refused:

@@ -37,5 +37,5 @@ _FIXES: dict[tuple[str, str], str] = {
 
 
 def fix_of(error_class: str, changed: str) -> str:
-    """The public fix that ``changed`` amounts to for this class, else ``changed`` itself, which stays here."""
+    """The public fix that ``changed`` amounts to for this class, else ``changed``, which stays here."""
     return _FIXES.get((error_class, changed), changed)
