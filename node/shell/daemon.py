@@ -5,12 +5,13 @@ libp2p before network consent.
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import signal
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
@@ -22,15 +23,16 @@ from luminous.node.shell.control import serve_control
 from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.keyfile import load_or_create
 from luminous.node.shell.link import MakeTransport
-from luminous.node.shell.paths import Paths, locate
+from luminous.node.shell.paths import Paths, check_socket_length, locate
+from luminous.node.shell.service import TooBusy
 from luminous.node.shell.settings import Settings
 from luminous.node.shell.settings_file import load
+from luminous.node.shell.supervisor import leaves
 from luminous.node.shell.systemd import notify
 
-if TYPE_CHECKING:
-    pass
-
 BOOTSTRAP_CONNECTIONS_MAX = 512
+# Longer than one round of the watchdog's loop can take.
+STANDSTILL_S = 120
 
 
 def main(words: list[str] | None = None) -> int:
@@ -39,6 +41,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         paths = locate(os.environ, data_dir=given.data_dir, config_file=given.config)
         settings = load(paths.config, os.environ).settings
+        check_socket_length(paths.socket)
         with lock.held(paths.data):
             while _run_once(paths, settings, given):
                 pass
@@ -84,21 +87,28 @@ def _run_once(paths: Paths, settings: Settings, given: argparse.Namespace) -> bo
         is_bootstrap=given.bootstrap,
         tell=partial(_log, is_quiet=given.quiet),
     )
-    has_joined = False
     try:
         trio.run(_live, body, given.quiet)
-    except* NetworkJoined:
-        has_joined = True
+    except BaseExceptionGroup as group:
+        found = leaves(group)
+        if any(isinstance(error, NetworkJoined) for error in found):
+            return True
+        told = next((error for error in found if isinstance(error, Failure | StoreError)), None)
+        if told is None:
+            raise
+        raise told from None
     finally:
         body.close()
-    return has_joined
+    return False
 
 
 async def _live(body: Body, is_quiet: bool) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
         await nursery.start(body.run)
-        await nursery.start(serve_control, body)
+        control_is_open = trio.Event()
+        nursery.start_soon(body.components.live, "control", partial(_control, body, control_is_open))
+        await control_is_open.wait()
         if not is_quiet:
             print(f"luminous-node is ready; control socket {body.paths.socket}", file=sys.stderr, flush=True)
             force = body.in_force()
@@ -108,10 +118,21 @@ async def _live(body: Body, is_quiet: bool) -> None:
         nursery.start_soon(_watchdog, body)
 
 
+async def _control(body: Body, is_open: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_control, body)
+        is_open.set()
+
+
 async def _watchdog(body: Body) -> None:
+    """Tell systemd that the node answers; where even this loop stands still, the threads' stacks are told."""
     while True:
-        await body.service.ask(lambda node: None, 60.0)
-        notify("WATCHDOG=1")
+        faulthandler.dump_traceback_later(STANDSTILL_S)
+        try:
+            await body.service.ask(lambda node: None, 60.0)
+            notify("WATCHDOG=1")
+        except TooBusy as error:
+            body.tell(Report(0, "busy", {"why": str(error)}))
         await trio.sleep(15)
 
 
@@ -147,6 +168,7 @@ def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
             announce=body.settings.network.announce,
             limits=limits,
             book=PeerBook(body.paths.data / "peers.sqlite"),
+            exchange=networks.network_of(body.paths.data),
             **callbacks,
         )
 

@@ -1,6 +1,6 @@
 """Carries out a dial plan: what is due is dialled, a few at once, so that a dead address delays nobody.
 
-Refuses to decide when: ``reach.DialPlan`` does.
+Known addresses come first, then rumours. Refuses to decide when: ``reach.DialPlan`` and ``Rumours`` do.
 """
 
 import random
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from luminous.node.shell.reach import DialPlan, peer_of
+from luminous.node.shell.rumours import Rumours
 
 DIALS_AT_ONCE = 8
 
@@ -19,12 +20,14 @@ class Dialler:
     def __init__(
         self,
         plan: DialPlan,
+        rumours: Rumours,
         connect: Callable[[str], Awaitable[bool]],
         connected: Callable[[], set[str]],
         is_welcome: Callable[[str], bool],
         wanted: int,
     ) -> None:
         self._plan = plan
+        self._rumours = rumours
         self._connect = connect
         self._connected = connected
         self._is_welcome = is_welcome
@@ -37,7 +40,12 @@ class Dialler:
         async with trio.open_nursery() as nursery:
             while True:
                 busy = self._connected() | self._dialling
-                for address in self._plan.due(busy, self._wanted, trio.current_time()):
+                now_s = trio.current_time()
+                due = self._plan.due(busy, self._wanted, now_s)
+                room = min(self._wanted - len(busy), DIALS_AT_ONCE - len(self._dialling)) - len(due)
+                if room > 0:
+                    due += self._rumours.due({*busy, *map(peer_of, due)}, room, now_s)
+                for address in due:
                     peer = peer_of(address)
                     if len(self._dialling) < DIALS_AT_ONCE and self._is_welcome(peer):
                         self._dialling.add(peer)
@@ -48,7 +56,9 @@ class Dialler:
         try:
             if await self._connect(address):
                 self._plan.connected(address, trio.current_time())
+                self._rumours.reached(address)
             else:
                 self._plan.failed(address, trio.current_time())
+                self._rumours.failed(address)
         finally:
             self._dialling.discard(peer)

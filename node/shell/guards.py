@@ -9,6 +9,7 @@ Identities are free to make, so nothing here trusts a count of peer ids; see ``r
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -142,6 +143,8 @@ class PeerLedger:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.counters: Counter[str] = Counter()
+        # Told of every ban (peer, reason, seconds; infinite: until it is lifted), so that it can be kept.
+        self.on_ban: Callable[[str, str, float], None] = lambda peer, reason, duration_s: None
         self._accounts: OrderedDict[str, PeerAccount] = OrderedDict()
 
     def account(self, peer: str) -> PeerAccount:
@@ -200,6 +203,7 @@ class PeerLedger:
         account.banned_until_s = now_s + duration_s
         account.banned_for = reason
         self.counters["bans"] += 1
+        self.on_ban(peer, reason, duration_s)
 
     def pardon(self, peer: str) -> None:
         """Lift a ban."""

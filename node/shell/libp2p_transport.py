@@ -7,31 +7,34 @@ start on a library that the guards were not written for, on a port that is in us
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-import psutil
 import trio
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
-from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
-from luminous.node.shell import connections, libp2p_patches, reach
+from luminous.node.shell import connections, dialling, libp2p_patches, peer_views, reach
+from luminous.node.shell.address_scope import own_addresses
 from luminous.node.shell.dialler import Dialler
 from luminous.node.shell.gossip import Gossip, Received, Validate
 from luminous.node.shell.guards import Limits, PeerLedger
+from luminous.node.shell.kept_bans import KeptBans
 from luminous.node.shell.libp2p_stack import HEARTBEAT_S, AddressInUse, Identity, Stack, build, check_listen
 from luminous.node.shell.mesh_care import MeshCare
 from luminous.node.shell.peer_book import PeerBook
+from luminous.node.shell.peer_exchange import ASK_FIRST_S, Doors, PeerExchange, Seen
 from luminous.node.shell.requests import Handler, Server, ask
+from luminous.node.shell.rumours import Rumours
 from luminous.node.shell.seen_ids import SeenIds
 from luminous.node.shell.supervisor import supervise
 from luminous.node.shell.transport_types import PeerView
+from luminous.protocol.identifiers import NetworkId
+from luminous.protocol.peer_exchange import PEERS_PROTOCOL
 
-DIAL_S_MAX = 10.0
 # Peers to stay connected to, beyond which only bootstrap addresses are dialled.
 PEERS_WANTED = 8
 CARE_INTERVAL_S = 1.0
@@ -63,8 +66,13 @@ class LibP2PTransport:
         announce: tuple[str, ...] = (),
         peers_wanted: int = PEERS_WANTED,
         heartbeat_s: float = HEARTBEAT_S,
+        exchange: NetworkId | None = None,
+        ask_first_s: float = ASK_FIRST_S,
     ) -> None:
-        """``transport_seed``: 32 bytes, the peer id's Ed25519 key; ``noise_seed``: 32 bytes, X25519."""
+        """``transport_seed``: 32 bytes, the peer id's Ed25519 key; ``noise_seed``: 32 bytes, X25519.
+
+        ``exchange``: the network whose peers are exchanged with its other peers; None: with nobody.
+        """
         self._identity = Identity(transport_seed, noise_seed)
         self._id = self._identity.peer_id
         self._listen = listen
@@ -80,8 +88,11 @@ class LibP2PTransport:
         self._heartbeat_s = heartbeat_s
         self._book = book or PeerBook(None)
         self.ledger = PeerLedger(limits or Limits())
+        self._bans = KeptBans(self.ledger, self._book)
         self._seen = SeenIds(libp2p_patches.SEEN_TTL_S, libp2p_patches.SEEN_IDS_MAX, time.monotonic)
         self._plan = reach.DialPlan(bootstrap, random.Random(), 0.0)
+        self._rumours = Rumours(random.Random())
+        self._exchange = None if exchange is None else self._new_exchange(exchange, ask_first_s)
         self._held: list[tuple[str, bytes]] = []
         self._counter = 0
         self._stack: Stack | None = None
@@ -94,6 +105,7 @@ class LibP2PTransport:
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled. Raises ``LibraryChanged`` or ``AddressInUse`` at the start."""
         libp2p_patches.install()
+        self._bans.recall()
         for address in self._book.addresses():
             self._plan.add(address, trio.current_time())
 
@@ -108,66 +120,39 @@ class LibP2PTransport:
 
     def addresses(self) -> tuple[str, ...]:
         """Where others can dial this peer, with the peer id; empty while it does not listen."""
-        if self._announce:
-            found = list(self._announce)
-        elif self._stack is None:
-            found = []
-        else:
-            interfaces = [a.address for group in psutil.net_if_addrs().values() for a in group]
-            interfaces = [a for a in interfaces if reach.is_ip(a)]
-            found = [
-                address
-                for bound in self._stack.host.get_transport_addrs()
-                for address in reach.expanded(str(bound), interfaces)
-            ]
-        suffix = f"/p2p/{self._id}"
-        return tuple(address if "/p2p/" in address else address + suffix for address in found)
+        bound = [] if self._stack is None else map(str, self._stack.host.get_transport_addrs())
+        return own_addresses(bound, self._announce, self.peer_id())
 
     async def connect(self, address: str) -> bool:
         """Dial ``address`` (a multiaddr with /p2p/) now; True if connected."""
-        host = None if self._stack is None else self._stack.host
         peer = reach.peer_of(address)
-        if host is None or not peer or peer == self.peer_id() or not self._is_welcome(peer):
+        if self._stack is None or not peer or peer == self.peer_id() or not self._is_welcome(peer):
             return False
+        if peer in self._connected():
+            return True
+        return await self._dialled(address, dialling.dial)
+
+    async def _dialled(self, address: str, way: Callable[[Any, str], Awaitable[None]]) -> bool:
+        if self._stack is None:
+            return False
+        now_s = trio.current_time()
         try:
-            info = info_from_p2p_addr(Multiaddr(address))
-            host.get_network().unblock_peer(info.peer_id)
-            with trio.fail_after(DIAL_S_MAX):
-                await host.connect(info)
+            await way(self._stack.host, address)
         except Exception as error:  # noqa: BLE001 - a guard: a dial may fail in any way the library knows
             self.ledger.counters[f"dial.{type(error).__name__}"] += 1
             self._book.failed(address)
+            if self._exchange is not None:
+                self._exchange.failed(address)
             return False
         self._book.reached(address, int(time.time() * 1000))
-        self._plan.add(address, trio.current_time())
+        self._plan.add(address, now_s)
+        if self._exchange is not None:
+            self._exchange.reached(address, now_s)
         return True
 
     def peers(self) -> tuple[PeerView, ...]:
         """Connected peers and peers under a ban, by id."""
-        now_s = self._now_s()
-        opened = {} if self._stack is None else self._stack.network.connections
-        views = {}
-        for peer, of_peer in list(opened.items()):
-            if of_peer:
-                views[str(peer)] = self._view(peer, of_peer[0], now_s)
-        for peer, reason, _ in self.ledger.bans(now_s):
-            account = self.ledger.account(peer)
-            views.setdefault(
-                peer,
-                PeerView(
-                    peer,
-                    "",
-                    "",
-                    (),
-                    self.ledger.score(peer, now_s),
-                    self.ledger.strikes(peer, now_s),
-                    account.bytes_in,
-                    account.bytes_out,
-                    account.messages_in,
-                    reason,
-                ),
-            )
-        return tuple(views[peer] for peer in sorted(views))
+        return peer_views.views(self._stack, self.ledger, self._topics, self._now_s())
 
     async def publish(self, topic: str, data: bytes) -> None:
         """Enqueue ``data`` for ``topic``; while the tree restarts a bounded number is held."""
@@ -205,9 +190,17 @@ class LibP2PTransport:
         return {topic: len(mesh.get(topic, ())) for topic in self._topics}
 
     def ban(self, peer: str, reason: str, duration_s: float | None = None) -> None:
-        """Refuse ``peer`` from now on."""
+        """Refuse ``peer`` from now on; ``duration_s`` infinite: until ``pardon``."""
         self.ledger.ban(peer, reason, self._now_s(), duration_s)
         self._drop(ID.from_string(peer))
+
+    def pardon(self, peer: str) -> bool:
+        """Lift a ban; False if there was none."""
+        return self._bans.lift(peer)
+
+    def seen_by(self) -> dict[str, Seen]:
+        """How peers that were asked lately see this node: its host, and its ports that they could dial."""
+        return {} if self._exchange is None else self._exchange.seen_by()
 
     # One life of the service tree --------------------------------------------------------------------
 
@@ -255,8 +248,12 @@ class LibP2PTransport:
                 gossip.publish(topic, data)
             care = MeshCare(stack, self.ledger, self._is_welcome, self._drop)
             nursery.start_soon(care.run, CARE_INTERVAL_S)
-            dialler = Dialler(self._plan, self.connect, self._connected, self._is_welcome, self._peers_wanted)
+            dialler = Dialler(
+                self._plan, self._rumours, self.connect, self._connected, self._is_welcome, self._peers_wanted
+            )
             nursery.start_soon(dialler.run)
+            if self._exchange is not None:
+                nursery.start_soon(self._exchange.run)
             if not self._has_started:
                 self._has_started = True
                 task_status.started()
@@ -276,24 +273,29 @@ class LibP2PTransport:
     def _is_welcome(self, peer: str) -> bool:
         return not self.ledger.banned(peer, self._now_s()) and self._allow(peer)
 
+    def _new_exchange(self, network: NetworkId, ask_first_s: float) -> PeerExchange:
+        doors = Doors(
+            self.peer_id,
+            lambda: tuple(sorted({reach.port_of(address) for address in self.addresses()} - {0})),
+            self._connected,
+            self._host_of,
+            lambda address: self._dialled(address, dialling.prove),
+            self.request,
+        )
+        counters, chance = self.ledger.counters, random.Random()
+        exchange = PeerExchange(
+            network, doors, self._rumours, self._peers_wanted, counters, chance, ask_first_s
+        )
+        self._serve[PEERS_PROTOCOL] = exchange.serve
+        return exchange
+
+    def _host_of(self, peer: str) -> str:
+        """The IP address at which ``peer`` is connected, or an empty string."""
+        opened = {} if self._stack is None else self._stack.network.connections
+        found = next((of_peer for known, of_peer in list(opened.items()) if str(known) == peer), ())
+        return connections.remote_host(found[0]) if found else ""
+
     def _drop(self, peer: Any) -> None:
         """Close the connections of ``peer``, in the background."""
         if self._nursery is not None and self._stack is not None:
             self._nursery.start_soon(connections.close_peer, self._stack.network, peer)
-
-    def _view(self, peer: Any, connection: Any, now_s: float) -> PeerView:
-        name = str(peer)
-        account = self.ledger.account(name)
-        mesh = {} if self._stack is None else self._stack.router.mesh
-        return PeerView(
-            id=name,
-            address=connections.remote_host(connection),
-            direction=str(connection.direction.name).lower(),
-            mesh=tuple(topic for topic in self._topics if peer in mesh.get(topic, ())),
-            score=self.ledger.score(name, now_s),
-            strikes=self.ledger.strikes(name, now_s),
-            bytes_in=account.bytes_in,
-            bytes_out=account.bytes_out,
-            messages_in=account.messages_in,
-            banned=self.ledger.banned(name, now_s),
-        )

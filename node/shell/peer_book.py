@@ -1,19 +1,35 @@
-"""The addresses of peers that were reached before, in SQLite, so that a restart finds the mesh again.
+"""The addresses of peers that were reached before, and who is banned and why, in SQLite.
 
-Refuses to be a source of truth: it may be deleted at any time. A damaged file is replaced by an empty one.
+A restart finds the mesh again and forgets no ban. Refuses to be a source of truth: it may be deleted at any
+time. A damaged file is replaced by an empty one.
 """
 
 import contextlib
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 # Addresses kept. Stops a lying peer list from filling the disk.
 ADDRESSES_MAX = 512
 ADDRESS_SIZE_BYTES_MAX = 256
+# Bans kept, those that end last. Stops throw-away identities from filling the disk with their bans.
+BANS_MAX = 1024
+REASON_CHARACTERS_MAX = 200
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS addresses (
     address TEXT PRIMARY KEY, reached_ms INTEGER NOT NULL, failures INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bans (
+    peer TEXT PRIMARY KEY, reason TEXT NOT NULL, until_ms INTEGER) WITHOUT ROWID;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Who is refused, why, and until when (wall time; None: until it is lifted)."""
+
+    peer: str
+    reason: str
+    until_ms: int | None
 
 
 class PeerBook:
@@ -63,6 +79,35 @@ class PeerBook:
                 "SELECT address FROM addresses ORDER BY failures, reached_ms DESC LIMIT ?", (limit,)
             )
             return tuple(row[0] for row in rows)
+        return ()
+
+    def ban(self, ban: Ban) -> None:
+        """Remember a ban; a longer one of the same peer stays."""
+        with self._tolerating(), self._db:
+            self._db.execute(
+                "INSERT INTO bans VALUES (?, ?, ?) ON CONFLICT(peer) DO UPDATE SET reason = excluded.reason, "
+                "until_ms = excluded.until_ms WHERE until_ms IS NOT NULL AND "
+                "(excluded.until_ms IS NULL OR excluded.until_ms >= until_ms)",
+                (ban.peer, ban.reason[:REASON_CHARACTERS_MAX], ban.until_ms),
+            )
+            self._db.execute(
+                "DELETE FROM bans WHERE peer NOT IN "
+                "(SELECT peer FROM bans ORDER BY until_ms IS NULL DESC, until_ms DESC LIMIT ?)",
+                (BANS_MAX,),
+            )
+
+    def pardon(self, peer: str) -> bool:
+        """Forget a ban; False if there was none."""
+        with self._tolerating(), self._db:
+            return self._db.execute("DELETE FROM bans WHERE peer = ?", (peer,)).rowcount > 0
+        return False
+
+    def bans(self, wall_ms: int) -> tuple[Ban, ...]:
+        """The bans in force, by peer; those that ended are forgotten."""
+        with self._tolerating(), self._db:
+            self._db.execute("DELETE FROM bans WHERE until_ms <= ?", (wall_ms,))
+            rows = self._db.execute("SELECT peer, reason, until_ms FROM bans ORDER BY peer")
+            return tuple(Ban(*row) for row in rows)
         return ()
 
     def close(self) -> None:

@@ -144,14 +144,20 @@ class DialPlan:
             self._due[address] = _Due(now_s)
 
     def due(self, connected: Iterable[str], wanted: int, now_s: float) -> tuple[str, ...]:
-        """What to dial now: due bootstrap addresses, and others while fewer than ``wanted`` are connected."""
+        """What to dial now while fewer than ``wanted`` are connected, or while no bootstrap peer is.
+
+        One bootstrap peer is held always, so that a crowd of newcomers' friends is never all that is known.
+        """
         held = set(connected)
         missing = wanted - len(held)
+        is_cut_off = not any(
+            due.is_bootstrap and peer_of(address) in held for address, due in self._due.items()
+        )
         found = []
         for address, due in self._due.items():
             if due.at_s > now_s or peer_of(address) in held:
                 continue
-            if due.is_bootstrap or missing > 0:
+            if missing > 0 or (due.is_bootstrap and is_cut_off):
                 found.append(address)
                 missing -= 1
         return tuple(found)

@@ -17,6 +17,7 @@ class PeerView:
     """One peer as this node sees it. ``banned`` is the reason of a ban in force, else empty.
 
     ``mesh`` lists the topics in whose mesh the peer is; ``strikes`` is what it did wrong, forgiven with time.
+    ``banned_until_ms``: wall time of the ban's end; 0 with a reason: until somebody lifts it.
     """
 
     id: str
@@ -29,3 +30,4 @@ class PeerView:
     bytes_out: int
     messages_in: int
     banned: str
+    banned_until_ms: int = 0

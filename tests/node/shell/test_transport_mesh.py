@@ -299,6 +299,29 @@ def test_a_ban_is_carried_out_and_shown() -> None:
     trio.run(scenario)
 
 
+def test_a_ban_outlives_the_process_until_it_is_lifted(tmp_path: Path) -> None:
+    path = tmp_path / "peers.sqlite"
+
+    async def scenario() -> None:
+        b = Peer(2)
+        async with running(b):
+            async with running(a := Peer(1, book=PeerBook(path))):
+                a.transport.ban(b.id, "spam", float("inf"))
+            again = Peer(1, book=PeerBook(path))
+            async with running(again):
+                (view,) = again.transport.peers()
+                assert (view.id, view.banned, view.banned_until_ms) == (b.id, "spam", 0)
+                assert not await again.transport.connect(b.address)
+                await b.transport.connect(again.address)
+                await until(lambda: again.transport.counters().get("refused.peer", 0) >= 1)
+                assert again.transport.pardon(b.id) and not again.transport.pardon(b.id)
+                assert await again.transport.connect(b.address)
+            async with running(third := Peer(1, book=PeerBook(path))):
+                assert not third.transport.peers()
+
+    trio.run(scenario)
+
+
 def test_nothing_is_opened_before_run_and_a_changed_library_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -25,7 +25,7 @@ from luminous.node.shell.guards import (
     PeerLedger,
     Rate,
 )
-from luminous.node.shell.peer_book import ADDRESSES_MAX, PeerBook
+from luminous.node.shell.peer_book import ADDRESSES_MAX, BANS_MAX, Ban, PeerBook
 from luminous.node.shell.seen_ids import SeenIds
 from luminous.node.shell.supervisor import leaves, supervise
 
@@ -269,6 +269,24 @@ def test_the_book_keeps_what_worked_forgets_what_fails_and_survives_damage(tmp_p
     again = PeerBook(path)
     again.reached("/ip4/192.0.2.9/tcp/1", 5)
     assert again.addresses() == ("/ip4/192.0.2.9/tcp/1",)
+
+
+def test_the_book_keeps_the_longer_ban_and_forgets_those_that_ended(tmp_path: Path) -> None:
+    book = PeerBook(tmp_path / "peers.sqlite")
+    for ban in (
+        Ban("a", "short", 50),
+        Ban("b", "long", 500),
+        Ban("b", "shorter", 100),
+        Ban("c", "x" * 999, None),
+    ):
+        book.ban(ban)
+    book.ban(Ban("c", "for a while", 10**15))
+    assert book.bans(60) == (Ban("b", "long", 500), Ban("c", "x" * 200, None))
+    assert book.pardon("c") and not book.pardon("c") and not book.pardon("a")
+    for number in range(BANS_MAX + 5):
+        book.ban(Ban(f"p{number:05}", "", 1000 + number))
+    kept = book.bans(60)
+    assert len(kept) == BANS_MAX and kept[0].peer == "p00005"
 
 
 # Supervisor -------------------------------------------------------------------------------------------
