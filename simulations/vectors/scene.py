@@ -89,13 +89,18 @@ def fields_of(raw: bytes) -> dict[int, Any]:
 
 
 def shown(value: Any) -> Json:
-    """A record as JSON: bytes in hexadecimal, choices by name, records by field."""
+    """A record as JSON: bytes in hexadecimal, choices by name, records by the fields that differ
+    from their default (a field that later versions add is not there when it says nothing)."""
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, bytes):
         return value.hex()
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: shown(getattr(value, field.name)) for field in fields(value) if field.init}
+        return {
+            field.name: shown(getattr(value, field.name))
+            for field in fields(value)
+            if field.init and getattr(value, field.name) != field.default
+        }
     if isinstance(value, tuple | list):
         return [shown(item) for item in value]
     assert value is None or isinstance(value, bool | int | str), type(value)
