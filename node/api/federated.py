@@ -58,10 +58,9 @@ class FederatedLearningNetwork:
             privacy = await self.connection.fetch("/v1/privacy")
             self._check_level(str(privacy["level"]))
             sent = await self.connection.fetch("/v1/privacy/log")
-            released = [row for row in sent["sent"] if row["kind"] == "delta"]
-            if released:
-                newest = max(released, key=lambda row: row["issued_at_ms"])
-                return ModelUpdate(bytes.fromhex(newest["bytes"]), model_type, _metrics(privacy))
+            newest = _newest(sent["sent"], privacy, model_type)
+            if newest is not None:
+                return newest
             preview = await self.connection.fetch("/v1/privacy/preview")
             if preview.get("refusal") or time.monotonic() >= ends_s:
                 raise _not_released(preview)
@@ -215,6 +214,17 @@ def _check_model(model_type: ModelType) -> None:
             f"this version learns {', '.join(MODELS)}; {model_type.name} is not expressible on its wire yet",
             "ModelType.ERROR_PATTERNS",
         )
+
+
+def _newest(sent: list[Facts], privacy: Facts, model_type: ModelType) -> ModelUpdate | None:
+    """The newest release at the level in force; what was released at another level before is not it."""
+    updates = [
+        ModelUpdate(bytes.fromhex(row["bytes"]), model_type, _metrics(privacy))
+        for row in sorted(sent, key=lambda row: -int(row["issued_at_ms"]))
+        if row["kind"] == "delta"
+    ]
+    level = PrivacyLevel[str(privacy["level"])]
+    return next((update for update in updates if update.privacy_level is level), None)
 
 
 def _not_released(preview: Facts) -> NotPossible:

@@ -17,6 +17,7 @@ from types import TracebackType
 from luminous.node.api.connection import Connection, Facts, in_worker
 from luminous.node.shell import consent as consents
 from luminous.node.shell import networks
+from luminous.node.shell.cli.client import NotRunning
 from luminous.node.shell.failure import Failure
 from luminous.node.shell.paths import make_private
 
@@ -80,13 +81,14 @@ class LivingNode:
     def wait_until(self, path: str, holds: Holds, timeout_s: float = 60.0) -> Facts:
         """The facts at ``path`` as soon as ``holds`` says yes to them; raises ``Failure`` after a while."""
         ends_s = time.monotonic() + timeout_s
-        while True:
-            facts = self.connection.get(path)
-            if holds(facts):
-                return facts
-            if time.monotonic() > ends_s:
-                raise Failure("it did not happen", f"{path} still says {str(facts)[:1500]}", "wait longer")
+        facts: object = "nothing"
+        while time.monotonic() < ends_s:
+            with suppress(NotRunning):  # a node that has just fetched its network's founding starts anew
+                facts = self.connection.get(path)
+                if holds(facts):
+                    return facts
             time.sleep(POLL_S)
+        raise Failure("it did not happen", f"{path} still says {str(facts)[:1500]}", "wait longer")
 
     def __enter__(self) -> "LivingNode":
         return self.start()
@@ -138,8 +140,12 @@ def running_fleet(
             networks.join(place, entrance)
             nodes.append(stack.enter_context(running_node(place, consent=level)))
         for node in nodes:
-            node.wait_until("/v1/status", lambda facts: facts["peers"] > 0 or size == 1)
+            node.wait_until("/v1/status", lambda facts: _has_joined(facts) and (facts["peers"] or size == 1))
         yield nodes
+
+
+def _has_joined(status: Facts) -> bool:
+    return status["network"] is not None and "members" in status["network"]
 
 
 def give_consent(data_dir: Path, level: str | None) -> None:
