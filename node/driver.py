@@ -55,6 +55,10 @@ class Driver:
         state.commit(self._unsaved)
         self._state, self._unsaved, self.state_fault = state, [], ""
 
+    def take_over(self, old: "Driver") -> None:
+        """Go on where a driver left off whose node is given up: what waits for a repaired state store."""
+        self._unsaved, self.state_fault = old._unsaved, old.state_fault
+
     def step(self, events: Sequence[Event], at: Instant) -> None:
         """Handle up to ``BATCH_EVENTS_MAX`` events: plan, commit, perform."""
         assert len(events) <= BATCH_EVENTS_MAX

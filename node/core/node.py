@@ -236,14 +236,14 @@ class Node:
         return not self.halted and not self.is_mute and self.config.membership is not None
 
     def _refuse_command(self, command: commands.Command) -> Refused | None:
+        if self.is_mute:
+            return Refused(Reason.MUTE, "the journal cannot be written: nothing is done until it can")
         if not isinstance(command, commands.SIGNED):
             return None
         if self.config.membership is None:
             return Refused(Reason.NO_NETWORK, "this node belongs to no network yet")
         if self.halted:
             return Refused(Reason.EQUIVOCATION, self.halted)
-        if self.is_mute:
-            return Refused(Reason.MUTE, "the journal cannot be written: nothing is signed until it can")
         return None
 
     # Carrying outcomes out

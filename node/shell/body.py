@@ -4,9 +4,9 @@ Refuses to decide: it starts what consent allows, restarts what falls, and hands
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import trio
@@ -17,23 +17,31 @@ from luminous.node import assets
 from luminous.node.core import commands, events, observing
 from luminous.node.core.config import Config
 from luminous.node.core.effects import Apply, Report
+from luminous.node.core.health.readings import Readings
+from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
+from luminous.node.core.signing import ENVELOPE
 from luminous.node.ports import StoreError
-from luminous.node.shell import consent, experience, networks, spool, stores
-from luminous.node.shell.actions import Actions
+from luminous.node.shell import consent, experience, networks, stores
+from luminous.node.shell.actions import Done
 from luminous.node.shell.clock import SystemClock
+from luminous.node.shell.components import Components
+from luminous.node.shell.evidence import MB, Evidence
+from luminous.node.shell.failure import Failure
 from luminous.node.shell.host import Host
 from luminous.node.shell.keyfile import Seeds
 from luminous.node.shell.link import Link, MakeTransport
-from luminous.node.shell.observed_fix import fix_of
 from luminous.node.shell.paths import Paths
-from luminous.node.shell.service import Service
+from luminous.node.shell.service import Service, TooBusy
 from luminous.node.shell.settings import Settings
-from luminous.node.shell.sqlite_store import SqliteStore
-from luminous.node.shell.supervisor import leaves, supervise
+from luminous.node.shell.spool_intake import Intake
+from luminous.node.shell.state_care import CHECK_INTERVAL_S, StateCare
 
-SPOOL_INTERVAL_S = 2.0
-FALLS_KEPT_MAX = 64
+LOOK_INTERVAL_S = 2.0
+# A part that does not go round its loop for so long hangs; a disk that is busy may take this much.
+HANGS_AFTER_S = 60.0
+INCIDENTS_KEPT_MAX = 64
+EVIDENCE_NAME = "evidence.sqlite"
 
 
 class OsEntropy:
@@ -60,12 +68,9 @@ class Body:
     clock: Any = field(default_factory=SystemClock)
     entropy: Entropy = field(default_factory=OsEntropy)
     tell: Callable[[Report], None] = lambda report: None
-    falls: list[str] = field(default_factory=list)
     link: Link | None = None
     _consent_changed: trio.Event = field(default_factory=trio.Event)
     _link_scope: trio.CancelScope | None = None
-    _components: dict[str, trio.CancelScope] = field(default_factory=dict)
-    _generations: dict[str, int] = field(default_factory=dict)
     _acting: trio.Nursery | None = None
     _look_now: trio.Event = field(default_factory=trio.Event)
 
@@ -75,7 +80,24 @@ class Body:
         self.signer = signer_from_seed(self.seeds.author)
         self.stores = stores.open_stores(self.paths.journal, self.paths.state, self.paths.backups)
         self.incidents: list[str] = list(self.stores.incidents)
+        self.components = Components(
+            self._component_told, is_fatal=lambda error: isinstance(error, NetworkJoined)
+        )
+        self.care = StateCare(
+            self.paths,
+            self.stores,
+            self._open_evidence(),
+            self.components,
+            self.tell,
+            backup_interval_s=60.0 * self.settings.storage.backup_interval_min,
+            beat=partial(self.components.beat, "backup"),
+        )
         self._build()
+
+    @property
+    def falls(self) -> list[str]:
+        """What fell or hung since the start, newest last."""
+        return self.components.falls
 
     # Consent
 
@@ -97,58 +119,76 @@ class Body:
 
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Run all parts until cancelled."""
+        live = self.components.live
         async with trio.open_nursery() as nursery:
             self._acting = nursery
-            nursery.start_soon(self._live, "node", self.service.run)
+            nursery.start_soon(self.components.watch)
+            nursery.start_soon(live, "node", self._run_node, 2 * HANGS_AFTER_S)
             await self._first_facts()
             if self.settings.infrastructure.monitoring_enabled and not self.is_bootstrap:
-                nursery.start_soon(self._live, "monitor", self._monitor)
-            nursery.start_soon(self._live, "spool", self._take_spool)
-            nursery.start_soon(self._live, "backup", self._back_up)
-            nursery.start_soon(self._live, "experience", self._leave_experience)
-            nursery.start_soon(self._live, "link", self._link)
+                longest_s = self.settings.infrastructure.monitoring_interval + HANGS_AFTER_S
+                nursery.start_soon(live, "monitor", self._monitor, longest_s)
+            nursery.start_soon(live, "spool", self._take_spool, HANGS_AFTER_S)
+            nursery.start_soon(live, "backup", self._back_up, CHECK_INTERVAL_S + HANGS_AFTER_S)
+            nursery.start_soon(live, "experience", self._leave_experience, HANGS_AFTER_S)
+            nursery.start_soon(live, "link", self._link)
             task_status.started()
 
     def close(self) -> None:
         """Close the stores."""
         self.stores.close()
-
-    def restart(self, component: str) -> bool:
-        """Stop one component; its supervisor starts it again. False if there is none of that name."""
-        scope = self._components.get(component)
-        if scope is None:
-            return False
-        scope.cancel()
-        return True
+        if self.care.evidence is not None:
+            self.care.evidence.close()
 
     def look(self) -> None:
         """Measure now instead of at the next interval."""
         self._look_now.set()
 
-    def generation(self, component: str) -> int:
-        """How often the component was started."""
-        return self._generations.get(component, 0)
+    async def forget(self) -> None:
+        """Delete evidence, statistics and counts, also from free pages and copies. Raises ``Failure``."""
+        if self.service.state_fault:
+            raise Failure(
+                "nothing was deleted",
+                f"the state store is being repaired ({self.service.state_fault})",
+                "try again in a minute; see luminous-node health",
+            )
+        report = await self.service.command(commands.Forget())
+        if report.name == "refused":
+            raise Failure("nothing was deleted", str(report.facts["detail"]), "see luminous-node status")
+        self.service.history.clear()
+        self.service.notes.clear()
+        await self.care.scrub(self.service)
 
-    async def _live(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
-        """Keep one part alive: it is restarted when it falls and when ``restart`` stops it."""
+    def _component_told(self, report: Report) -> None:
+        self.tell(report)
+        name = observing.COMPONENT_HUNG if report.name == "component_hung" else observing.COMPONENT_FAILED
+        self.service.post(events.Observed(self.clock.now(), name, {"component": report.facts["component"]}))
 
-        async def once() -> None:
-            while True:
-                with trio.CancelScope() as scope:
-                    self._components[name] = scope
-                    self._generations[name] = self._generations.get(name, 0) + 1
-                    await part()
-                if not scope.cancelled_caught:
-                    return
+    def _open_evidence(self) -> Evidence | None:
+        """The evidence file; without one nothing is kept, and it is said."""
+        kept = self.settings.storage
+        try:
+            return Evidence(
+                self.paths.data / EVIDENCE_NAME,
+                days=kept.evidence_days,
+                size_bytes_max=kept.evidence_mb * MB,
+            )
+        except StoreError as error:
+            self._note_incident(f"texts of failures are not kept: {error}")
+            return None
 
-        def fell(error: BaseException) -> None:
-            kinds = ", ".join(f"{type(leaf).__name__}: {leaf}" for leaf in leaves(error))
-            self.falls = [*self.falls[-FALLS_KEPT_MAX:], f"{name}: {kinds[:300]}"]
-            self.tell(Report(0, "component_fell", {"component": name, "why": kinds[:300]}))
+    def _note_incident(self, line: str) -> None:
+        self.incidents[:] = [*self.incidents[-INCIDENTS_KEPT_MAX + 1 :], line]
 
-        await supervise(once, fell=fell, is_fatal=lambda error: isinstance(error, NetworkJoined))
+    async def _run_node(self) -> None:
+        """The node; after a fall it is rebuilt from its stores, which alone say what happened."""
+        if self.components.generation("node") > 1:
+            await trio.to_thread.run_sync(self.service.renew, self._rebuilt)
+            if self.stores.is_journal_lost:
+                self.service.post(events.JournalLost(self.clock.now()))
+        await self.service.run()
 
-    def _build(self) -> None:
+    def _make_node(self, state: list[tuple[str, bytes]]) -> Node:
         membership = networks.read_membership(self.paths.data)
         config = Config(
             signer=self.signer,
@@ -161,10 +201,26 @@ class Body:
         )
         node = Node(config)
         journal = [(record.kind, record.body) for record in self.stores.journal.records()]
-        state = [(record.kind, record.body) for record in self.stores.state.records()]
         lost = node.restore(journal, state, self.clock.now())
         if lost:
-            self.incidents.append(f"{len(lost)} stored records could not be read: {lost[0]}")
+            self._note_incident(f"{len(lost)} stored records could not be read: {lost[0]}")
+        self.membership = membership
+        return node
+
+    def _stored_state(self) -> list[tuple[str, bytes]]:
+        return [(record.kind, record.body) for record in self.stores.state.records()]
+
+    def _rebuilt(self, old: Node) -> Node:
+        """A node from the stores; while the state store is damaged, others' records come from memory."""
+        try:
+            state = self._stored_state()
+        except StoreError:
+            held = old.records.envelopes()
+            state = [(ENVELOPE, item.raw) for item in held if item.author != old.me]
+        return self._make_node(state)
+
+    def _build(self) -> None:
+        node = self._make_node(self._stored_state())
         self.service = Service(
             node,
             self.stores.journal,
@@ -174,8 +230,8 @@ class Body:
             compare=lambda compare: self.link.compare(compare) if self.link else None,
             act=self._act,
             told=self._told,
+            beat=partial(self.components.beat, "node"),
         )
-        self.membership = membership
 
     def _told(self, report: Report) -> None:
         self._look_now.set()
@@ -188,7 +244,14 @@ class Body:
     async def _first_facts(self) -> None:
         if self.stores.is_journal_lost:
             self.service.post(events.JournalLost(self.clock.now()))
-        await self.sync_learning_consent()
+        await self._keep_consent_in_step()
+
+    async def _keep_consent_in_step(self) -> None:
+        """As ``sync_learning_consent``; a node that is busy or mute hears of it at the next look."""
+        try:
+            await self.sync_learning_consent()
+        except TooBusy:
+            self.tell(Report(0, "busy", {"why": "the learning level could not be set yet"}))
 
     async def sync_learning_consent(self) -> None:
         """Make the node's learning level the one that is in force."""
@@ -243,12 +306,17 @@ class Body:
             }
             if self.link is not None:
                 own["peers"] = 1000 * len(self.link.transport.peers())
-            readings = await trio.to_thread.run_sync(self.host.read, now, own)
+            # A mount that does not answer may hold the thread for ever; the monitor is not held with it.
+            readings = await trio.to_thread.run_sync(self._read_host, now, own, abandon_on_cancel=True)
             self.service.post(events.Measured(now, readings))
             interval_s = await self.service.ask(lambda node: node.machines.health.interval_ms / 1000)
             self._look_now = trio.Event()
+            self.components.beat("monitor")
             with trio.move_on_after(max(1.0, interval_s - (trio.current_time() - before_s))):
                 await self._look_now.wait()
+
+    def _read_host(self, now: Instant, own: dict[str, int]) -> Readings:
+        return self.host.read(now, own)
 
     async def _lag_ms(self) -> int:
         before = trio.current_time()
@@ -256,43 +324,23 @@ class Body:
         return int((trio.current_time() - before) * 1000)
 
     async def _take_spool(self) -> None:
-        folder = str(self.paths.data)
-        while True:
-            records, refused = spool.read_all(folder)
-            for item in refused:
-                self.tell(Report(0, "spool_refused", {"why": item.why}))
-                Path(item.path).unlink(missing_ok=True) if Path(item.path).is_file() else None
-            for path, record in records:
-                for event in spool_events(record, self.clock.now()):
-                    await self.service.put(event)
-                spool.take(path)
-            await trio.sleep(SPOOL_INTERVAL_S)
+        beat = partial(self.components.beat, "spool")
+        await Intake(self.paths.data, self.service, self.care.evidence, self.tell, beat).run()
 
     async def _back_up(self) -> None:
-        self.paths.backups.mkdir(mode=0o700, exist_ok=True)
-        target = stores.backup_path(self.paths.backups)
-        while True:
-            try:
-                # A damaged store must never replace the sound copy of yesterday.
-                damage = await trio.to_thread.run_sync(self.stores.state.integrity)
-                if damage:
-                    await self.service.report_damage(damage[0])
-                    self._look_now.set()
-                else:
-                    await trio.to_thread.run_sync(self.stores.state.backup, target)
-            except StoreError as error:
-                self.tell(Report(0, "backup_failed", {"why": str(error)}))
-            await trio.sleep(60.0 * self.settings.storage.backup_interval_min)
+        await self.care.run(self.service)
 
     async def _leave_experience(self) -> None:
         """Let ``explain`` rank by what was tried here and what the network believes."""
         written: object = None
         while True:
+            await self._keep_consent_in_step()
             learnt = await self.service.ask(_experience)
             if learnt is not None and learnt != written:
                 local, prior = written = learnt
                 await trio.to_thread.run_sync(experience.write, self.paths.data, local, prior)
-            await trio.sleep(SPOOL_INTERVAL_S)
+            self.components.beat("experience")
+            await trio.sleep(LOOK_INTERVAL_S)
 
     def _act(self, act: Apply) -> None:
         if self._acting is not None:
@@ -300,14 +348,13 @@ class Body:
 
     async def _perform(self, act: Apply) -> None:
         """Carry a healing act out and tell the node how it ended."""
-        taken: list[SqliteStore] = []
-        actions = Actions(self, lambda: self.stores.state, taken.append, self.paths.backups)
-        done = await actions.perform(act.verb, act.target)
-        for store in taken:
-            self.stores.state = store
-            await self.service.replace_state(store)
+        try:
+            done = await self.care.perform(self.service, act)
+        except TooBusy as error:
+            done = Done(False, False, f"{act.verb} {act.target}: {error}")
         if act.verb == "repair":
-            self.incidents.append(f"the state store was repaired: {done.steps}")
+            how = "was repaired" if done.ok else "could not be repaired"
+            self._note_incident(f"the state store {how}: {done.steps}")
         facts: dict[str, Any] = {**done.facts()}
         await self.service.put(events.Remedied(self.clock.now(), act.intent, done.ok, facts))
         self._look_now.set()
@@ -322,25 +369,3 @@ def _experience(node: Node) -> tuple[Any, Any] | None:
 
 class NetworkJoined(Exception):
     """The founding record was fetched: the body must be built anew with its network."""
-
-
-def spool_events(record: dict[str, object], now: Any) -> list[events.Event]:
-    """What a spooled record tells the node: a command's end, and perhaps an observed fix."""
-    name = str(record.get("command_class", "other"))
-    error_class = record.get("error_class") or (record.get("failed") or {}).get("error_class", "")  # type: ignore[attr-defined]
-    facts: dict[str, Any] = {
-        "command": name,
-        "success": record.get("kind") != "failure",
-        "class": str(error_class or ""),
-        "signature": str(record.get("signature") or ""),
-        "duration_ms": int(record.get("duration_ms") or 0),  # type: ignore[call-overload]
-    }
-    happened: list[events.Event] = [events.Observed(now, observing.COMMAND_ENDED, facts)]
-    if record.get("kind") == "fix" and error_class:
-        tried: dict[str, Any] = {
-            "class": str(error_class),
-            "fix": fix_of(str(error_class), str(record.get("fix_observed") or "other")),
-            "success": True,
-        }
-        happened.append(events.Observed(now, observing.FIX_TRIED, tried))
-    return happened

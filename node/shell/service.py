@@ -20,8 +20,11 @@ from luminous.node.core.node import Node
 from luminous.node.core.signing import ENVELOPE
 from luminous.node.driver import BATCH_EVENTS_MAX, Driver
 from luminous.node.ports import RecordStore, StoreError
+from luminous.node.shell.remembered import Remembered
 
 T = TypeVar("T")
+# What a question may raise: whoever asked is told, the node goes on.
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, StoreError, TypeError, ValueError)
 INBOX_MAX = 4096
 TOLD_KEPT_MAX = 256
 NOTES_KEPT_MAX = 512
@@ -92,6 +95,7 @@ class Service:
         compare: Callable[[Compare], None] = lambda compare: None,
         act: Callable[[Apply], None] = lambda apply: None,
         told: Callable[[Report], None] = lambda report: None,
+        beat: Callable[[], None] = lambda: None,
         in_thread: bool = True,
     ) -> None:
         self.clock = clock
@@ -99,6 +103,7 @@ class Service:
         self.compare = compare
         self.act = act
         self.told = told
+        self.beat = beat
         self.dropped = 0
         self.steps = 0
         self.history: deque[Report] = deque(maxlen=TOLD_KEPT_MAX)
@@ -106,11 +111,27 @@ class Service:
         self._node = node
         self._in_thread = in_thread
         self._outbox = _Outbox()
-        self._driver = Driver(node, journal, state, self._outbox)
+        self.state = Remembered(state)
+        self._journal = journal
+        self._driver = Driver(node, journal, self.state, self._outbox)
         self._limiter = trio.CapacityLimiter(1)
         self._send, self._receive = trio.open_memory_channel[events.Event | _Question](INBOX_MAX)
         self._replies: dict[int, tuple[trio.Event, list[Report]]] = {}
         self._next_reply = 1
+        self._known_fault = ""
+
+    def renew(self, make: Callable[[Node], Node]) -> None:
+        """Go on with a node rebuilt from the stores: a step that broke off left the old one ahead of them.
+
+        What was decided and not durable never happened; ``make`` is given the old node.
+        """
+        old, driver = self._node, self._driver
+        self._node = make(old)
+        self._outbox = _Outbox()
+        self._driver = Driver(self._node, self._journal, self.state, self._outbox)
+        self._driver.take_over(driver)
+        for peer in old.peers.names():
+            self.post(events.PeerJoined(self.clock.now(), peer))
 
     @property
     def is_mute(self) -> bool:
@@ -138,12 +159,21 @@ class Service:
             self._driver.state_fault = why
 
         await self.ask(mark)
+        self._tell_damage()
+
+    def _tell_damage(self) -> None:
+        """Say it once, when it is new."""
+        if self._driver.state_fault and not self._known_fault:
+            self._deliver(Report(0, "state_damaged", {"why": self._driver.state_fault}))
+        self._known_fault = self._driver.state_fault
 
     async def replace_state(self, state: RecordStore) -> None:
         """Go on with a restored state store, filled up with the envelopes still held in memory."""
 
         def replace(node: Node) -> None:
-            self._driver.replace_state(state)
+            self.state.replace(state)
+            self._driver.replace_state(self.state)
+            self._known_fault = ""
             held = [Append(Store.STATE, ENVELOPE, item.id, item.raw) for item in node.records.envelopes()]
             state.commit(held)
 
@@ -185,6 +215,7 @@ class Service:
         """Move the node until cancelled."""
         await self._step([events.Tick(self.clock.now())])
         while True:
+            self.beat()
             items = await self._gather()
             if items:
                 await self._step([item for item in items if not isinstance(item, _Question)])
@@ -231,6 +262,7 @@ class Service:
             self.act(act)
         for report in reports:
             self._deliver(report)
+        self._tell_damage()
 
     def _deliver(self, report: Report) -> None:
         if report.reply in self._replies:
@@ -244,6 +276,6 @@ class Service:
     def _answer(self, question: _Question) -> None:
         try:
             question.answer = question.ask(self._node)
-        except (KeyError, ValueError, AssertionError, StoreError) as error:
+        except FAULTS as error:
             question.error = error
         question.done.set()

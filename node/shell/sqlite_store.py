@@ -4,18 +4,24 @@ Refuses to interpret records. Every fault of the world leaves as a ``StoreError`
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from luminous.node.core.effects import Append, Erase
 from luminous.node.ports import Record, StoreError, StoreFault
+from luminous.node.shell.durable_file import sync_directory
 
 SCHEMA_VERSION = 1
 BALLAST_SIZE_BYTES = 2 * 1024 * 1024
 
+# A file system with less than this is full, whatever the error is called (no room for the shared index).
+FULL_BELOW_BYTES = 64 * 1024
+
 _FAULTS = (
     ("full", StoreFault.FULL),
+    ("no space", StoreFault.FULL),
     ("readonly", StoreFault.READ_ONLY),
     ("read-only", StoreFault.READ_ONLY),
     ("unable to open", StoreFault.READ_ONLY),
@@ -33,6 +39,22 @@ def store_fault(error: BaseException) -> StoreFault:
     return next((fault for word, fault in _FAULTS if word in text), StoreFault.IO)
 
 
+def fault_at(path: Path, error: BaseException) -> StoreError:
+    """The fault as it is raised; an unnamed one on a full file system is that it is full."""
+    fault = store_fault(error)
+    if fault is StoreFault.IO and _free_bytes(path.parent) < FULL_BELOW_BYTES:
+        fault = StoreFault.FULL
+    return StoreError(fault, f"{path}: {error}")
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return FULL_BELOW_BYTES
+    return found.f_bavail * found.f_frsize
+
+
 class SqliteStore:
     """One file of records. ``durable``: every commit survives a power cut (synchronous=FULL).
 
@@ -45,12 +67,24 @@ class SqliteStore:
         self._durable = durable
         self._ballast = path.with_suffix(".ballast")
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
-            self._prepare()
-            if not self._ballast.exists():
-                self._ballast.write_bytes(b"\0" * BALLAST_SIZE_BYTES)
+            self._open()
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(store_fault(error), f"{path}: {error}") from error
+            fault = fault_at(path, error)
+            if fault.fault is not StoreFault.FULL or not self.release_ballast():
+                raise fault from error
+            self._open_in_the_room_made()
+        else:
+            self.keep_ballast()
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
+        self._prepare()
+
+    def _open_in_the_room_made(self) -> None:
+        try:
+            self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise fault_at(self.path, error) from error
 
     def _prepare(self) -> None:
         db = self._db
@@ -62,12 +96,16 @@ class SqliteStore:
                 f"{SCHEMA_VERSION}); upgrade luminous-node",
             )
         db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA secure_delete=ON")  # what is forgotten leaves the file's free pages too
         db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
         db.execute(
             "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL,"
             " key BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (kind, key))"
         )
-        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if version != SCHEMA_VERSION:
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("BEGIN IMMEDIATE")  # a file that another program holds is told now, not at the first act
+        db.execute("ROLLBACK")
 
     def commit(self, changes: Sequence[Append | Erase]) -> None:
         """Apply all changes in one transaction."""
@@ -81,7 +119,7 @@ class SqliteStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise StoreError(store_fault(error), f"{self.path}: {error}") from error
+            raise fault_at(self.path, error) from error
 
     def _apply(self, change: Append | Erase) -> None:
         if isinstance(change, Erase):
@@ -111,24 +149,28 @@ class SqliteStore:
             for kind, key, body in self._db.execute("SELECT kind, key, body FROM record ORDER BY seq"):
                 yield Record(kind, bytes(key), bytes(body))
         except sqlite3.Error as error:
-            raise StoreError(store_fault(error), f"{self.path}: {error}") from error
+            raise fault_at(self.path, error) from error
 
     def checkpoint(self) -> None:
         """Write what waits in the log into the file. Raises ``StoreError``."""
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise StoreError(store_fault(error), f"{self.path}: {error}") from error
+            raise fault_at(self.path, error) from error
 
     def integrity(self) -> tuple[str, ...]:
         """What SQLite's own check finds wrong on the disk; empty when sound.
 
-        Looks through a connection of its own: this one would answer from pages it remembers.
+        Looks through a connection of its own: this one would answer from pages it remembers. Raises
+        ``StoreError`` when it cannot look: a locked file is no damaged file.
         """
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=2.0)) as fresh:
                 rows = [str(row[0]) for row in fresh.execute("PRAGMA integrity_check(8)")]
         except sqlite3.Error as error:
+            fault = fault_at(self.path, error)
+            if fault.fault is not StoreFault.CORRUPT:
+                raise fault from error
             return (str(error),)
         return () if rows == ["ok"] else tuple(rows)
 
@@ -137,13 +179,35 @@ class SqliteStore:
         aside = target.with_suffix(".part")
         try:
             aside.unlink(missing_ok=True)
-            copy = sqlite3.connect(aside)
-            with copy:
-                self._db.backup(copy)
-            copy.close()
+            # A connection of its own sees whole commits only, whatever this one is in the middle of.
+            with (
+                contextlib.closing(sqlite3.connect(self.path, timeout=2.0)) as source,
+                contextlib.closing(sqlite3.connect(aside)) as copy,
+            ):
+                source.backup(copy)
             aside.replace(target)
+            sync_directory(target.parent)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(store_fault(error), f"{target}: {error}") from error
+            raise fault_at(target, error) from error
+
+    def scrub(self) -> None:
+        """Rewrite the file without its free pages and empty the log: what was deleted is gone from both.
+
+        Raises ``StoreError``.
+        """
+        try:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise fault_at(self.path, error) from error
+
+    def keep_ballast(self) -> None:
+        """Set room aside for a full disk; on a disk without that room there is none."""
+        try:
+            if not self._ballast.exists() and _free_bytes(self.path.parent) > 2 * BALLAST_SIZE_BYTES:
+                self._ballast.write_bytes(b"\0" * BALLAST_SIZE_BYTES)
+        except OSError:
+            self.release_ballast()
 
     def release_ballast(self) -> bool:
         """Delete the ballast file; True if it was there."""

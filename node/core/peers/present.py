@@ -19,6 +19,10 @@ class Present:
     def __len__(self) -> int:
         return len(self._since_ms)
 
+    def names(self) -> tuple[str, ...]:
+        """The connected peers, in the order they came."""
+        return tuple(self._since_ms)
+
     def join(self, peer: str, at: Instant) -> None:
         """A peer is connected."""
         self._since_ms[peer] = at.mono_ms
