@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from luminous.node.core.governance.minutes import MinutesClosing
-from luminous.protocol.envelope import Admitted, seal
 from luminous.protocol.ballots import Ballot, Choice
 from luminous.protocol.bindings import Binding
 from luminous.protocol.deltas import Delta, Level, compute_window
+from luminous.protocol.envelope import Admitted, seal
 from luminous.protocol.identifiers import ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ENVELOPE_SIZE_BYTES_MAX
@@ -29,10 +29,18 @@ _SEQUENCE_FIRST = 1 << 40
 DELTA_STUFFED = 1_000_000
 
 
-def sign(world: World, place: Place, kind: Kind, payload: object, issued_at_ms: int | None = None) -> bytes:
+def sign(
+    world: World,
+    place: Place,
+    kind: Kind,
+    payload: object,
+    issued_at_ms: int | None = None,
+    sequence: int | None = None,
+) -> bytes:
     """An envelope with the adversary's own, valid signature around any payload."""
     wall_ms = world.instant(place).wall_ms if issued_at_ms is None else issued_at_ms
-    sequence = _SEQUENCE_FIRST + len(place.published) + world.now_ms * 1_000
+    if sequence is None:
+        sequence = _SEQUENCE_FIRST + len(place.published) + world.now_ms * 1_000
     body = SCHEMAS[kind].pack(payload)
     return seal(place.config.signer, place.network, kind, sequence, wall_ms, body)
 
@@ -59,7 +67,18 @@ def replay(world: World, place: Place, chance: random.Random) -> None:
 
 
 def equivocate(world: World, place: Place, chance: random.Random) -> None:
-    """Beside living twice (``roles``): vote for, skip and finalise everything that was led."""
+    """Beside living twice (``roles``): two first ballots, each to half of the neighbours; vote for, skip and
+    finalise everything that was led."""
+    for item in held(place, Kind.PROPOSAL)[-2:]:
+        # Where a partition parts the twins, each keeps to its own story; else one tells both.
+        if not world.scenario.partition and item.payload.closes_at_ms > world.instant(place).wall_ms:
+            neighbours = world.network.neighbours[place.index]
+            for half, choice in enumerate((Choice.YES, Choice.NO)):
+                ballot = Ballot(ProposalId(item.id), choice, 0, b"")
+                # One date and one number: each choice is one envelope however often it is sent.
+                raw = sign(world, place, Kind.BALLOT, ballot, item.issued_at_ms + 1, sequence=half + 1)
+                for peer in neighbours[half::2]:
+                    world.send(place, peer, raw)
     governance = place.node.machines.governance
     assert governance is not None
     closing = governance._closing
@@ -91,22 +110,34 @@ def forge(world: World, place: Place, chance: random.Random) -> None:
 
 
 def stuff(world: World, place: Place, chance: random.Random) -> None:
-    """Ballots on proposals that do not exist, chains without beginning, ballots back-dated after the close."""
+    """Ballots on proposals that do not exist, and one that nobody else sees before the close."""
     for _ in range(4):
         nowhere = ProposalId(chance.randbytes(32))
         say(world, place, sign(world, place, Kind.BALLOT, Ballot(nowhere, Choice.YES, 0, b"")))
     for item in held(place, Kind.PROPOSAL)[-2:]:
         identifier = ProposalId(item.id)
-        late = Ballot(identifier, Choice.YES, 5, chance.randbytes(32))
-        say(world, place, sign(world, place, Kind.BALLOT, late))
         closes_at_ms = item.payload.closes_at_ms
-        if world.instant(place).wall_ms > closes_at_ms:
-            dated = Ballot(identifier, Choice.YES, 0, b"")
-            say(world, place, sign(world, place, Kind.BALLOT, dated, closes_at_ms - 1))
+        dated = Ballot(identifier, Choice.YES, 0, b"")
+        raw = sign(world, place, Kind.BALLOT, dated, closes_at_ms - 1, sequence=1)
+        wait_ms = closes_at_ms - world.instant(place).wall_ms
+        if wait_ms <= 0:
+            say(world, place, raw)
+        else:
+            world.at(world.now_ms + wait_ms, _pocket(world, place, raw))
+
+
+def _pocket(world: World, place: Place, raw: bytes) -> Callable[[], None]:
+    """Hold a ballot alone, just in time to list it in the own Report."""
+
+    def pocket() -> None:
+        if place.is_up and not place.is_asleep:
+            world.receive(place, raw, gossiped=False)
+
+    return pocket
 
 
 def poison(world: World, place: Place, chance: random.Random) -> None:
-    """A delta for each window that claims a million times that the wrong fixes work and the right ones fail."""
+    """A delta for each window: a million times the wrong fixes worked and the right ones failed."""
     learning = place.node.machines.learning
     if world.scenario.learning is None or learning is None:
         return
@@ -128,7 +159,7 @@ def poison(world: World, place: Place, chance: random.Random) -> None:
 
 
 def flood(world: World, place: Place, chance: random.Random) -> None:
-    """Proposals over the quota, bindings without end, random and oversized bytes."""
+    """Too many proposals, chains without beginning, bindings without end, random and oversized bytes."""
     closes_at_ms = world.instant(place).wall_ms + 3_600_000
     for _ in range(3):
         effects = (Effect("feature.learning_paths", 0),)
@@ -142,6 +173,9 @@ def flood(world: World, place: Place, chance: random.Random) -> None:
             Uncertainty(0, ("everything",)),
         )
         say(world, place, sign(world, place, Kind.PROPOSAL, proposal))
+    for item in held(place, Kind.PROPOSAL)[-2:]:
+        orphan = Ballot(ProposalId(item.id), Choice.YES, 5, chance.randbytes(32))
+        say(world, place, sign(world, place, Kind.BALLOT, orphan))
     for _ in range(20):
         binding = Binding(f"peer-{chance.random()}", closes_at_ms)
         say(world, place, sign(world, place, Kind.BINDING, binding))

@@ -3,6 +3,8 @@
 Refuses mercy: what one honest machine shows, all must.
 """
 
+from math import ceil, sqrt
+
 from luminous.protocol.constitution import Standing, check_proposal, check_value
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId
@@ -80,9 +82,16 @@ def _recount(place: Place) -> str:
 
 
 def _passes(threshold: str, counts: tuple[int, int, int], members: int) -> bool:
-    """The rule in one line, apart from the product's: a share of ALL members, strictly more than it."""
-    num, den = {"SIMPLE": (1, 2), "SUPER": (66, 100), "CONSENSUS": (90, 100)}[threshold]
-    return counts[0] * den > num * members
+    """The rule from its words, apart from the product's code: enough members took part, enough of all said
+    yes, and yes is strictly more than the share of yes and no."""
+    yes, no, abstain = counts
+    turnout = yes + no + abstain
+    if threshold == "SIMPLE":
+        takes_part = turnout >= min(members, max(3, ceil(1.5 * sqrt(members))))
+        return takes_part and 2 * yes > yes + no
+    percent, part, share = (66, 20, 3) if threshold == "SUPER" else (90, 40, 2)
+    takes_part = 100 * turnout >= part * members and share * yes >= members
+    return takes_part and 100 * yes > percent * (yes + no)
 
 
 def check_convergence(evidence: Evidence) -> Check:

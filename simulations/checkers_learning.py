@@ -17,6 +17,8 @@ from luminous.simulations.evidence import Check, Evidence
 
 # How near the aggregate's direction stays to that of the honest members' own, with a fifth poisoned.
 COSINE_MIN = 0.9
+# Below this the honest alone differ so much that one of them more or less turns the direction.
+INPUTS_MIN = 15
 
 
 def check_aggregates(evidence: Evidence) -> Check:
@@ -86,7 +88,7 @@ def check_statistics(evidence: Evidence) -> Check:
     """What a node counted is what happened on it while it could write."""
     scenario = evidence.scenario
     hurt = {item.node for item in scenario.crash}
-    hurt |= {item.node for item in (*scenario.disk_full, *scenario.disk_corrupt)}
+    hurt |= {item.node for item in scenario.disk_full} | {item.node for item in scenario.disk_corrupt}
     for place in evidence.up:
         learning = place.node.machines.learning
         if learning is None or scenario.churn.every_ms or place.index in hurt:
@@ -112,7 +114,8 @@ def check_robustness(evidence: Evidence) -> Check:
             layout = place.config.layout.id
             inputs = select(deltas, window, law, layout, machines.roll.members)
             ours = tuple(item for item in inputs if item.author in honest)
-            if len(ours) == len(inputs) or 5 * (len(inputs) - len(ours)) > len(inputs):
+            hostile = len(inputs) - len(ours)
+            if not hostile or 5 * hostile > len(inputs) or len(inputs) < INPUTS_MIN:
                 continue
             whole = learning.pool.compute_aggregate(window)
             alone = aggregate(ours, window, law, place.network)

@@ -10,6 +10,7 @@ from luminous.node.core.effects import Effect
 from luminous.node.core.governance.machine import Governance
 from luminous.node.core.governance.minutes import MinutesClosing
 from luminous.node.core.node import Node
+from luminous.node.core.signing import Signing
 from luminous.simulations.scenario import Scenario
 
 COPY = "copy"
@@ -75,16 +76,17 @@ class _ShamelessGovernance(Governance):
         return False
 
 
-class _ShamelessNode(Node):
+class _ShamelessSigning(Signing):
     """Never halts its key."""
 
-    def _halt(self, why: str) -> Iterator[Effect]:
+    def halt(self, why: str) -> Iterator[Effect]:
+        """Goes on."""
         return iter(())
 
 
 def shameless(node: Node) -> None:
     """Make a node go on signing whatever its key signs elsewhere: one half of an equivocator."""
-    node.__class__ = _ShamelessNode
+    node.signing.__class__ = _ShamelessSigning
     governance = node.machines.governance
     assert governance is not None
     governance.__class__ = _ShamelessGovernance

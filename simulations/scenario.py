@@ -138,7 +138,7 @@ def read_scenario(name: str, nodes: int | None = None) -> Scenario:
             scenario = msgspec.convert(msgspec.to_builtins(_resize(scenario, nodes)), Scenario)
     except msgspec.ValidationError as error:
         raise ScenarioError(f"{path.name}: {error}") from error
-    _check(scenario, path.name)
+    check(scenario, path.name)
     return scenario
 
 
@@ -177,7 +177,8 @@ def choices(vote: Vote, voters: int) -> list[str]:
     return ["yes"] * yes + ["no"] * (voters - yes)
 
 
-def _check(scenario: Scenario, name: str) -> None:
+def check(scenario: Scenario, name: str) -> None:
+    """Raise ScenarioError if what the values say together cannot be."""
     link = scenario.link
     timed: tuple[Clog | DiskFull | DiskCorrupt | Sickness, ...] = (
         *scenario.clog,

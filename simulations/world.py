@@ -23,7 +23,7 @@ from luminous.simulations.disk import MemoryStore
 from luminous.simulations.network import Network
 from luminous.simulations.outbox import WorldOutbox
 from luminous.simulations.place import CANARY, WALL_START_MS, Place, settle, settle_raw
-from luminous.simulations.roles import cast_roles, shameless
+from luminous.simulations.roles import COPY, cast_roles, shameless
 from luminous.simulations.scenario import Scenario
 
 __all__ = ["WALL_START_MS", "Place", "World", "settle", "settle_raw"]
@@ -99,7 +99,7 @@ class World:
         place.boots += 1
         place.seen = set()
         node = Node(place.config, self.admissions if self._memoise else None)
-        if place.role in ("equivocate", "restored copy of a liar"):
+        if place.role not in ("", COPY, "sybil"):
             shameless(node)
         node.restore(
             [(record.kind, record.body) for record in place.journal.records()],
