@@ -25,15 +25,15 @@ demo: $(VENV)/.ready-run
 
 # Tests that measure or fill the machine (-m alone) run first and by themselves; 5 means there are none.
 test: $(VENV)/.ready-test
-	$(BIN)/pytest -q -m "alone and not long" $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone and not long" $(ARGS)
+	$(BIN)/pytest -q -m "alone and not long and not oracle" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone and not long and not oracle" $(ARGS)
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not long and not alone" $(ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not long and not alone and not oracle" $(ARGS)
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m luminous.simulations.bench $(ARGS)

@@ -106,6 +106,7 @@ def test_halved_noise_is_noticed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.oracle
 def test_table_is_what_pld_says_today() -> None:
     accounting = pytest.importorskip("dp_accounting", reason="dp-accounting is not installed")
     for multiplier, releases, delta, epsilon in EPSILONS:
