@@ -16,7 +16,7 @@ from luminous.node.core import commands, views
 from luminous.node.core.causes.why import WhyAnswer
 from luminous.node.core.effects import Report
 from luminous.node.core.node import Node
-from luminous.node.shell import consent, control_programs, http_server, networks
+from luminous.node.shell import consent, control_peers, control_programs, http_server, networks
 from luminous.node.shell.body import Body
 from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.http_server import Request, Response, as_json, failure
@@ -152,29 +152,6 @@ def _epsilon(allowed: Any, spent: Any = 0) -> float | None:
     return None if allowed is None else max(0, allowed - (spent or 0)) / 1000
 
 
-async def _peers(body: Body, request: Request) -> dict[str, Any]:
-    transport = body.link.transport if body.link else None
-    bindings = await body.service.ask(_bindings)
-    rows = (
-        []
-        if transport is None
-        else [
-            {name: getattr(peer, name) for name in peer.__dataclass_fields__}
-            | {"author": bindings.get(peer.id, "")}
-            for peer in transport.peers()
-        ]
-    )
-    return {"peers": rows}
-
-
-def _bindings(node: Node) -> dict[str, str]:
-    return {
-        item.payload.peer: item.author.hex()
-        for item in node.records.envelopes()
-        if item.kind.name == "BINDING"
-    }
-
-
 async def _decision(body: Body, request: Request) -> dict[str, Any]:
     prefix = request.path.rsplit("/", 1)[1]
     return _shown(await body.service.ask(lambda node: views.decision(node, prefix)))
@@ -281,7 +258,7 @@ async def _consent_status(body: Body, request: Request) -> dict[str, Any]:
 
 
 async def _forget(body: Body, request: Request) -> dict[str, Any]:
-    await _do(body, commands.Forget())
+    await body.forget()
     return {"forgotten": True, "kept": "charges and own signed acts: they hold no content"}
 
 
@@ -291,7 +268,6 @@ async def _heal_act(body: Body, request: Request) -> dict[str, Any]:
 
 GET: dict[str, Endpoint] = {
     "/v1/status": _status,
-    "/v1/peers": _peers,
     "/v1/proposals": _view(views.proposals),
     "/v1/parameters": _view(views.parameters),
     "/v1/verify": _view(views.verify),
@@ -307,6 +283,7 @@ GET: dict[str, Endpoint] = {
     "/v1/history": _history,
     "/v1/metrics": _metrics_json,
     "/v1/consent": _consent_status,
+    **control_peers.GET,
     **control_programs.GET,
 }
 POST: dict[str, Endpoint] = {
@@ -317,5 +294,6 @@ POST: dict[str, Endpoint] = {
     "/v1/consent": _consent,
     "/v1/forget": _forget,
     "/v1/heal": _heal_act,
+    **control_peers.POST,
     **control_programs.POST,
 }

@@ -168,7 +168,7 @@ class Gossip:
             debt_s = self._ledger.debt_s(name, "messages_in", len(rpc.publish), now_s)
             self._ledger.account(name).messages_in += len(rpc.publish)
             for message in rpc.publish:
-                self.admit(peer, name, message)
+                debt_s = max(debt_s, self.admit(peer, name, message))
         if rpc.subscriptions:
             self._subscribe(peer, name, rpc, now_s)
         if rpc.HasField("control"):
@@ -198,26 +198,27 @@ class Gossip:
 
     # Messages ----------------------------------------------------------------------------------------
 
-    def admit(self, peer: Any, name: str, message: Any) -> None:
-        """Judge one message, hear it once and pass it on."""
+    def admit(self, peer: Any, name: str, message: Any) -> float:
+        """Judge one message, hear it once and pass it on; seconds that its sender is ahead of its rate."""
         counters = self._ledger.counters
         mid = message.from_id + message.seqno
         if self._seen.has(mid):
             counters["messages.duplicate"] += 1
-            return
+            return 0.0
         topics = message.topicIDs
         if len(topics) != 1 or topics[0] not in self._topics or len(mid) > MESSAGE_ID_BYTES_MAX:
             self._strike(peer, name, Offence.FOREIGN_TOPIC)
-            return
+            return 0.0
         if self._rejected.has(mid) or self._ignored.has(mid):
             counters["messages.judged"] += 1
-            return
+            return 0.0
         if message.from_id == self._self_bytes:
             counters["messages.own_echo"] += 1
-            return
+            return 0.0
+        debt_s = self._ledger.debt_s(name, "signatures", 1, trio.current_time())
         if not self._is_signed(message):
             self._strike(peer, name, Offence.BAD_SIGNATURE)
-            return
+            return debt_s
         verdict = self._judge(topics[0], message.data, name)
         counters[f"messages.{verdict.value}"] += 1
         if verdict is Verdict.IGNORE:
@@ -230,6 +231,7 @@ class Gossip:
             self._ledger.account(name).first_deliveries += 1
             self.forward(message, mid, peer)
             self._hear(topics[0], message.data, name)
+        return debt_s
 
     def _is_signed(self, message: Any) -> bool:
         try:

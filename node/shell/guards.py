@@ -85,6 +85,8 @@ class Limits:
     # Bytes and messages of one peer; above them its stream is read later, nothing is lost.
     bytes_in: Rate = Rate(2e6, 16e6)
     messages_in: Rate = Rate(300.0, 4000.0)
+    # Signatures verified for one peer: what it sends that was not seen before.
+    signatures: Rate = Rate(150.0, 3000.0)
     # Subscription changes, ids in IHAVE and IWANT, GRAFT and PRUNE. Above the burst: a strike.
     subscriptions: Rate = Rate(1.0, 64.0)
     gossip_ids: Rate = Rate(500.0, 10_000.0)

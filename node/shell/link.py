@@ -14,6 +14,7 @@ from luminous.node.core.commands import Bind
 from luminous.node.core.effects import Compare
 from luminous.node.core.node import Node
 from luminous.node.core.peers.outcomes import Ask
+from luminous.node.shell.author_quotas import AuthorQuotas
 from luminous.node.shell.service import Service, TooBusy
 from luminous.protocol.admission import Admissions, Arrival, Verdict, judge, topic_of
 from luminous.protocol.genesis import network_id
@@ -86,6 +87,7 @@ class Link:
         self._network = network
         self._topic = topic_of(network)
         self._admissions = Admissions(network)
+        self.quotas = AuthorQuotas()
         self._genesis = genesis
         self._nursery: trio.Nursery | None = None
         self._outgoing: list[bytes] = []
@@ -130,9 +132,14 @@ class Link:
     # What the transport asks
 
     def _validate(self, topic: str, data: bytes, peer: str) -> Verdict:
-        return judge(
-            self._admissions, Arrival(data, topic, peer), self._topic, self._service.clock.now().wall_ms
-        )
+        now = self._service.clock.now()
+        verdict = judge(self._admissions, Arrival(data, topic, peer), self._topic, now.wall_ms)
+        if verdict is Verdict.ACCEPT:
+            envelope = self._admissions.admit(data)
+            assert not isinstance(envelope, Refused)
+            if not self.quotas.allows(envelope.author, len(data), now.mono_ms / 1000):
+                return Verdict.IGNORE
+        return verdict
 
     def _received(self, topic: str, data: bytes, peer: str) -> None:
         self._hear(data, gossiped=True)
@@ -145,6 +152,8 @@ class Link:
     async def _serve_sync(self, peer: str, data: bytes) -> bytes:
         def serve(node: Node) -> bytes:
             assert node.sync is not None
+            if self._service.is_mute:
+                return b""  # what is held may not be durable yet
             return node.sync.serve(peer, data, node.records, self._service.clock.now())
 
         try:

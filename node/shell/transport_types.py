@@ -1,15 +1,10 @@
 """The values that cross the transport port. Refuses behaviour and any knowledge of libp2p."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from luminous.protocol.admission import Verdict
 
-class Verdict(StrEnum):
-    """May these bytes be relayed? The answer of the gossip validator."""
-
-    ACCEPT = "accept"  # relay and hear
-    REJECT = "reject"  # can never become right: the forwarder is at fault
-    IGNORE = "ignore"  # nobody's fault; may be accepted when it comes again
+__all__ = ["PeerView", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bootstrap": (_CLI + "starting", "bootstrap", "Run a node that only helps others to find each other."),
     "demo": (_CLI + "starting", "demo", "Show what the node does, about a minute."),
     "status": (_CLI + "watching", "status", "What the running node is doing."),
-    "peers": (_CLI + "watching", "peers", "Who it is connected to."),
+    "peers": (_CLI + "peering", "peers", "Who it is connected to, and whom it refuses."),
     "id": (_CLI + "identity", "show_id", "Who this node is."),
     "config": (_CLI + "configuration", "config", "Show or check the settings and where each comes from."),
     "consent": (_CLI + "consenting", "consent", "What you agreed to; agree or take it back."),

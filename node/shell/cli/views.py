@@ -89,7 +89,18 @@ def peers(facts: Facts) -> str:
         }
         for row in _maps(facts.get("peers"))
     ]
-    return table(rows) if rows else "nobody is connected"
+    return "\n".join([table(rows) if rows else "nobody is connected", *_seen_by(facts.get("seen_by"))])
+
+
+def _seen_by(seen: object) -> list[str]:
+    """How peers see this machine: a firewall shows here first."""
+    views = _maps(list(seen.values())) if isinstance(seen, Mapping) else []
+    if not views:
+        return []
+    hosts = ", ".join(sorted({safe(view.get("host")) for view in views}))
+    reached = sum(1 for view in views if view.get("ports"))
+    words = f"seen at {hosts} by {len(views)}, who could dial it: {reached}"
+    return [words if reached else words + " (yet, or a firewall is in the way)"]
 
 
 def proposals(facts: Facts) -> str:

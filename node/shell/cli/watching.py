@@ -1,4 +1,4 @@
-"""Commands that look at the running node: status, peers, wisdom, health, why, heal, forecast.
+"""Commands that look at the running node: status, wisdom, health, why, heal, forecast.
 
 Refuses to change anything.
 """
@@ -53,14 +53,6 @@ def _offline(error: NotRunning) -> Failure:
     )
     error.do = "luminous-node run" if has_identity else "luminous-node init, then luminous-node run"
     return error
-
-
-@click.command()
-@json_option
-def peers() -> None:
-    """Who it is connected to."""
-    facts = client().get("/v1/peers")
-    put(facts, lambda: views.peers(facts))
 
 
 @click.command()
