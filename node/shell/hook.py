@@ -31,7 +31,17 @@ _SECRETS = (
 )
 _SKIPPED = "luminous-node: not noted: the command looks like it holds a secret."
 _HINT = "luminous-node: %s failed (%s). To know why, put this before it: luminous-node exec --"
-_RECORD = '{"boot_id":"%s","command_class":"%s","exit_code":%d,"kind":"failure","mono_ms":%d,"schema":1,"source":"hook","wall_ms":%d}'
+_FIELDS = (
+    '"boot_id":"%s"',
+    '"command_class":"%s"',
+    '"exit_code":%d',
+    '"kind":"failure"',
+    '"mono_ms":%d',
+    '"schema":1',
+    '"source":"hook"',
+    '"wall_ms":%d',
+)
+_RECORD = "{" + ",".join(_FIELDS) + "}"
 
 # What bash and zsh share. `$1` is the exit code, `$2` the command line as typed.
 _POSIX = r"""__luminous_class() {
@@ -85,8 +95,7 @@ __luminous_note() {
   (
     umask 077
     set -C
-    printf '@RECORD@' "$boot" "$1" "$2" "$mono" "$now" > "$folder/.$name.tmp" &&
-      mv -n -- "$folder/.$name.tmp" "$folder/$name"
+    printf '@RECORD@' "$boot" "$1" "$2" "$mono" "$now" > "$folder/$name"
   ) 2>/dev/null
   return 0
 }
@@ -208,8 +217,7 @@ function __luminous_note
     set -l name 0"$now"000000-$fish_pid-(random).json
     set -l before (umask)
     umask 077
-    printf '@RECORD@' $boot $argv[1] $argv[2] $mono $now >$folder/.$name.tmp
-    and command mv -n -- $folder/.$name.tmp $folder/$name
+    printf '@RECORD@' $boot $argv[1] $argv[2] $mono $now >?$folder/$name
     umask $before
     return 0
 end

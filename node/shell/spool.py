@@ -136,7 +136,8 @@ def read_all(data_dir: str) -> tuple[list[tuple[str, Record]], list[Unreadable]]
         path = os.path.join(folder, name)
         record = read(path)
         if isinstance(record, Unreadable):
-            refused.append(record)
+            if not _is_being_written(path):
+                refused.append(record)
         else:
             records.append((path, record))
     return records, refused
@@ -201,6 +202,15 @@ def _decode(path: str, data: bytes) -> Record | Unreadable:
         if record.get(key) is not None and not _is(record[key], wanted):
             return Unreadable(path, f"{key} is of the wrong kind")
     return record
+
+
+def _is_being_written(path: str) -> bool:
+    """A shell opens its note a moment before it writes it: an empty file of this minute is not there yet."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return True  # taken meanwhile
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0 and abs(time.time() - found.st_mtime) < 60
 
 
 def _is(value: object, kind: type) -> bool:

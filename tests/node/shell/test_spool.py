@@ -49,7 +49,6 @@ def test_a_missing_spool_is_an_empty_one(data):
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"\xff\xfe\x00garbage",
         b"[]",
         b"1",
@@ -79,6 +78,13 @@ def test_garbage_is_refused_reported_and_removed(data, content):
     assert refused[0].why
     assert isinstance(spool.take(bad), spool.Unreadable)
     assert spool.read_all(data)[1] == []
+
+
+def test_an_empty_file_is_waited_for_and_then_refused(data):
+    path = plant(data, "1.json", b"")
+    assert spool.read_all(data) == ([], [])
+    os.utime(path, (1, 1))
+    assert [r.path for r in spool.read_all(data)[1]] == [path]
 
 
 def test_links_devices_and_writable_files_are_refused(data, tmp_path):
