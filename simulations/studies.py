@@ -127,9 +127,8 @@ def replay_command(trace: Path, until: int) -> None:
 
     lines, stands = replay(trace, until)
     for line in lines:
-        click.echo(
-            f"{line['step']:>8} {line['at_ms']:>9} ms  node {line['node']:<4} {line['event']} {line['detail']}"
-        )
+        what = f"node {line['node']:<4} {line['event']} {line['detail']}"
+        click.echo(f"{line['step']:>8} {line['at_ms']:>9} ms  {what}")
     for stand in stands:
         state = f"{stand.records} records, {stand.trials} outcomes" if stand.is_up else "down"
         click.echo(f"node {stand.node}: {state}{''.join(f'; {text}' for text in stand.proposals)}")
