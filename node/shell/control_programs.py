@@ -104,6 +104,20 @@ def _heuristics(node: Node) -> list[Claim]:
     ]
 
 
+async def clock(body: Body, request: Request) -> dict[str, Any]:
+    """GET /v1/clock: how far this clock is from the members' that were heard within the hour."""
+
+    def look(node: Node) -> dict[str, Any]:
+        learning, last = node.machines.learning, node.last
+        if learning is None or last is None:
+            return {"members": 0, "ahead_ms": None}
+        members, ahead_ms = learning.releases.clock.offset(last)
+        return {"members": members, "ahead_ms": ahead_ms}
+
+    shown: dict[str, Any] = await body.service.ask(look)
+    return shown
+
+
 async def aggregate(body: Body, request: Request) -> dict[str, Any]:
     """GET /v1/aggregate: the newest window's sum that enough authors stand behind, or why there is none."""
 
@@ -145,5 +159,5 @@ def _truth(value: object) -> bool:
     return value
 
 
-GET: dict[str, Endpoint] = {"/v1/causes": causes, "/v1/aggregate": aggregate}
+GET: dict[str, Endpoint] = {"/v1/causes": causes, "/v1/aggregate": aggregate, "/v1/clock": clock}
 POST: dict[str, Endpoint] = {"/v1/observe": observe, "/v1/receive": receive}

@@ -43,7 +43,7 @@ def ask_state(asks: tuple[str, ...], facts: dict[str, str], root: Path | None) -
         full_space, full_inodes, words = _space(facts.get("where", ""), root)
         asked.append(Asked("free space and inodes", words))
     if "daemon" in asks and DAEMON_SOCKET.parent.exists():
-        daemon = _daemon()
+        daemon = find_daemon()
         asked.append(Asked("the Nix daemon", daemon))
     if "channels" in asks and facts.get("name"):
         channel = _channel(facts["name"].split("/")[0])
@@ -148,7 +148,8 @@ def _space(where: str, root: Path | None) -> tuple[str, str, str]:
     return space, inodes, "; ".join(words) + " free"
 
 
-def _daemon() -> str:
+def find_daemon() -> str:
+    """``running``, ``stopped`` or ``absent``; empty where this user may not ask."""
     if not DAEMON_SOCKET.exists():
         return "absent"
     with socket.socket(socket.AF_UNIX) as link:

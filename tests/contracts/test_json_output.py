@@ -93,7 +93,7 @@ COMMANDS = [
     ("network", ["network", "card"], 0),
     ("network", ["network", "create", "lab", "--fleet"], 0),
     ("error", ["status"], 3),
-    ("error", ["doctor"], 1),
+    ("error", ["selftest"], 1),
     ("error", ["consent", "grant", "learning"], 2),
     ("error", ["privacy", "preview"], 3),
 ]

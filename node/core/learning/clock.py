@@ -37,11 +37,7 @@ class Clock:
                 f"the clock is {behind // 60_000} min behind the newest release: nothing is released "
                 "until it has caught up",
             )
-        skews = sorted(
-            skew
-            for boot, mono, skew in self._skews.values()
-            if boot == at.boot_id and at.mono_ms - mono <= HEARD_WITHIN_MS
-        )
+        skews = self._fresh(at)
         if len(skews) >= MEMBERS_MIN:
             median = skews[(len(skews) - 1) // 2]
             if abs(median) > SKEW_MS_MAX:
@@ -52,3 +48,15 @@ class Clock:
                     "set it, nothing is released until then",
                 )
         return None
+
+    def offset(self, at: Instant) -> tuple[int, int | None]:
+        """(members heard within the hour, how many ms their median is ahead of this clock)."""
+        skews = self._fresh(at)
+        return len(skews), skews[(len(skews) - 1) // 2] if skews else None
+
+    def _fresh(self, at: Instant) -> list[int]:
+        return sorted(
+            skew
+            for boot, mono, skew in self._skews.values()
+            if boot == at.boot_id and at.mono_ms - mono <= HEARD_WITHIN_MS
+        )

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "heal": (_CLI + "watching", "heal", "What was healed, what is proposed, and why."),
     "logs": (_CLI + "watching", "logs", "What the node told since it started."),
     "metrics": (_CLI + "watching", "metrics", "Measurements in Prometheus text."),
+    "doctor": (_CLI + "maintaining", "doctor", "Check this installation and say what to mend."),
     "network": (_CLI + "networks", "network", "Create or join a network of nodes."),
     "propose": (_CLI + "deciding", "propose", "Put something to the vote."),
     "vote": (_CLI + "deciding", "vote", "Vote on a proposal."),
@@ -44,7 +45,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 NOT_YET: dict[str, str] = {
-    "doctor": "Check this installation and say what to mend.",
     "switch": "A switch that must be confirmed or reverts itself.",
     "intent": "Which command a sentence means.",
     "predict": "The command that probably comes next.",
