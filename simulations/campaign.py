@@ -20,6 +20,16 @@ from luminous.simulations.scenario import Scenario
 
 FAULTS_END_MS = 200_000
 DURATION_MS = 600_000
+# A machine that falls over is a finding with a seed, not the end of the campaign.
+OUR_FAULTS = (
+    AssertionError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
 HOSTILE = ("replay", "equivocate", "forge", "stuff", "poison", "flood", "withhold")
 
 
@@ -117,7 +127,10 @@ class Outcome:
 def play_seed(job: tuple[int, int, int]) -> Outcome:
     """One seed of a campaign: (seed, least and most nodes)."""
     seed, low, high = job
-    result = run_world(draw_scenario(seed, low, high), seed)
+    try:
+        result = run_world(draw_scenario(seed, low, high), seed)
+    except OUR_FAULTS as error:
+        return Outcome(seed, (f"crash: {type(error).__name__}: {error}",), 0, 0.0)
     broken = tuple(f"{name}: {one['detail']}" for name, one in result.checks.items() if not one["ok"])
     return Outcome(seed, broken, result.figures["events"], result.figures["cpu_s"])
 

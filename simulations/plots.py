@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 62, 200, 34, 44
+LEFT, RIGHT, TOP, BOTTOM = 62, 210, 52, 44
 COLOURS = ("#1f5fa8", "#b3401f", "#2d7d46", "#7a3fa0", "#8a6d00", "#00727a", "#555555", "#a01f5f")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
@@ -56,7 +56,7 @@ def plot(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> str:
     parts.append(
         f'<text x="{middle}" y="{HEIGHT - 8}" class="tick" text-anchor="middle">{escape(x_name)}</text>'
     )
-    parts.append(f'<text x="6" y="{TOP - 4}" class="tick">{escape(y_name)}</text>')
+    parts.append(f'<text x="{LEFT}" y="{TOP - 14}" class="tick">{escape(y_name)}</text>')
     for number, line in enumerate(drawn):
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         if line.band:
@@ -76,7 +76,7 @@ def plot(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> str:
             f'stroke-width="2" {style}/>'
         )
         parts.append(
-            f'<text x="{WIDTH - RIGHT + 42}" y="{top + 4}" class="tick">{escape(line.name[:26])}</text>'
+            f'<text x="{WIDTH - RIGHT + 42}" y="{top + 4}" class="tick">{escape(line.name[:28])}</text>'
         )
     return "\n".join([*parts, "</svg>"])
 
