@@ -299,6 +299,7 @@ class Body:
     async def _monitor(self) -> None:
         while True:
             before_s = trio.current_time()
+            self._look_now = trio.Event()  # before measuring: what is told meanwhile is looked at again
             now = self.clock.now()
             own = {
                 "store_integrity:state": 0 if self.service.state_fault else 1000,
@@ -310,7 +311,8 @@ class Body:
             readings = await trio.to_thread.run_sync(self._read_host, now, own, abandon_on_cancel=True)
             self.service.post(events.Measured(now, readings))
             interval_s = await self.service.ask(lambda node: node.machines.health.interval_ms / 1000)
-            self._look_now = trio.Event()
+            if self.service.state_fault:
+                interval_s = min(interval_s, LOOK_INTERVAL_S)  # a symptom is believed when it stays
             self.components.beat("monitor")
             with trio.move_on_after(max(1.0, interval_s - (trio.current_time() - before_s))):
                 await self._look_now.wait()

@@ -78,7 +78,7 @@ class Learning:
     def observe(self, pair: Pair, success: bool, at: Instant) -> tuple[Outcome, ...]:
         """A fix was tried and its outcome verified."""
         return (
-            Keep(TRIAL, pack_trial(Trial(pair, success), at.wall_ms), durable=False),
+            Keep(TRIAL, pack_trial(Trial(pair, success), at.wall_ms, self.statistics.total), durable=False),
             *self._count(Trial(pair, success)),
         )
 

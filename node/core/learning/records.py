@@ -25,11 +25,11 @@ def pack_facts(**facts: int) -> Value:
     return body
 
 
-def pack_trial(trial: Trial, wall_ms: int) -> Value:
-    """One verified outcome as a map."""
+def pack_trial(trial: Trial, wall_ms: int, number: int) -> Value:
+    """One verified outcome as a map; ``number`` tells two equal outcomes of one millisecond apart."""
     error_class, fix = trial.pair
     body: dict[str, Value] = {"class": error_class, "fix": fix, "success": trial.is_success}
-    return body | {"wall_ms": wall_ms}
+    return body | {"wall_ms": wall_ms, "number": number}
 
 
 def parse_trial(body: Any) -> Trial:
