@@ -37,9 +37,9 @@ def derive_from(
 
 
 def minutes_shown(found: Minutes | Missing | Refused) -> Json:
-    """A derivation as JSON."""
+    """A derivation as JSON: what these Minutes decide, not whom the next ones are decided by."""
     if isinstance(found, Refused):
         return {"refused": found.reason.value}
     if isinstance(found, Missing):
         return {"missing": [item.hex() for item in found.ids]}
-    return shown(found)
+    return {name: shown(getattr(found, name)) for name in ("epoch", "parent", "value", "at_ms", "outcomes")}
