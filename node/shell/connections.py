@@ -19,6 +19,9 @@ from luminous.node.shell.guards import AddressGate, Offence, PeerLedger
 from luminous.node.shell.reach import address_group
 from luminous.node.shell.yamux_session import GO_AWAY_FRAME
 
+# From the wish to stop until the last socket is closed.
+DRAIN_S_MAX = 2.0
+
 
 async def inbound_connection(swarm: Any, stream: Any, maddr: Any, failure_event: Any) -> None:
     """Upgrade an inbound connection and hold its slot until it closes (the library: until it stops)."""
@@ -153,12 +156,13 @@ async def closing(network: Any) -> AsyncIterator[None]:
 
 
 async def _close_all(network: Any) -> None:
-    for listener in list(network.listeners.values()):
-        await quietly(listener.close)
     found = [conn for of_peer in network.connections.values() for conn in of_peer]
-    async with trio.open_nursery() as nursery:
-        for conn in found:
-            nursery.start_soon(quietly, _say_goodbye, conn)
+    with trio.move_on_after(DRAIN_S_MAX):
+        async with trio.open_nursery() as nursery:
+            for listener in list(network.listeners.values()):
+                nursery.start_soon(quietly, listener.close)
+            for conn in found:
+                nursery.start_soon(quietly, _say_goodbye, conn)
     for conn in found:
         with contextlib.suppress(AttributeError):
             await trio.aclose_forcefully(_socket_stream(conn))

@@ -26,6 +26,8 @@ from luminous.node.shell.service import TooBusy
 from luminous.protocol.reasons import Refused
 
 SCHEMA = 1
+# What a bootstrap node does not do, whoever asks.
+MEMBERS_ONLY = frozenset(f"/v1/{name}" for name in ("propose", "vote", "override", "consent", "forget"))
 Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
 
 
@@ -75,6 +77,9 @@ async def answer(body: Body, request: Request) -> Response:
         return failure(
             404, "There is no such thing.", f"{request.method} {request.path}", "See docs/control.md.", 2
         )
+    if body.is_bootstrap and request.path in MEMBERS_ONLY and request.method == "POST":
+        why = "a bootstrap node helps others to find each other; it neither votes nor learns"
+        return failure(409, "The node refuses.", why, "Do it on a member: luminous-node run.", 1)
     try:
         return as_json(200, {"schema": SCHEMA, **(await endpoint(body, request))})
     except NotDone as error:

@@ -142,6 +142,7 @@ class Gossip:
                 return
             now_s = trio.current_time()
             ledger.account(name).bytes_in += len(chunk)
+            ledger.counters["bytes.in"] += len(chunk)
             debt_s = ledger.debt_s(name, "bytes_in", len(chunk), now_s)
             buffer += chunk
             frames = split_frames(buffer, limits.frame_size_bytes_max)
@@ -325,6 +326,7 @@ class Gossip:
                     self._ledger.counters["slow_readers"] += 1
                     break
                 account.bytes_out += len(data)
+                self._ledger.counters["bytes.out"] += len(data)
         except Exception as error:  # noqa: BLE001 - a guard: a broken stream ends its writer only
             self._ledger.counters[f"write.{type(error).__name__}"] += 1
         if not queue.closed:

@@ -3,6 +3,8 @@
 Refuses labels that name people, paths or packages: counts and states only.
 """
 
+from typing import Any
+
 from luminous.node.core import views
 from luminous.node.shell.body import Body
 
@@ -22,10 +24,19 @@ async def metrics_text(body: Body) -> str:
     health = found["health"]
     score = health["score"]
     put("records", "gauge", "Envelopes held.", ("", float(found["records"])))
-    put("peers", "gauge", "Connected peers.", ("", float(len(peers))))
+    put("peers", "gauge", "Connected peers.", ("", float(sum(1 for p in peers if p.address))))
     put("mesh_peers", "gauge", "Peers in the gossip mesh.", ("", float(sum(1 for p in peers if p.mesh))))
-    put("bytes_in_total", "counter", "Bytes from present peers.", ("", float(sum(p.bytes_in for p in peers))))
-    put("bytes_out_total", "counter", "Bytes to present peers.", ("", float(sum(p.bytes_out for p in peers))))
+    counters: dict[str, int] = getattr(transport, "counters", dict)()
+    seen: dict[str, Any] = getattr(transport, "seen_by", dict)()
+    put("banned_peers", "gauge", "Peers under a ban.", ("", float(sum(1 for p in peers if p.banned))))
+    put("seen_by_peers", "gauge", "Peers that lately said how they see this node.", ("", float(len(seen))))
+    could = sum(1 for view in seen.values() if view.ports)
+    put("reached_by_peers", "gauge", "Of those, the ones that could dial it.", ("", float(could)))
+    put("bytes_in_total", "counter", "Bytes from peers.", ("", float(counters.pop("bytes.in", 0))))
+    put("bytes_out_total", "counter", "Bytes to peers.", ("", float(counters.pop("bytes.out", 0))))
+    quotas = body.link.quotas.refused if body.link else 0
+    put("author_quota_refused_total", "counter", "Messages of authors over their quota.", ("", float(quotas)))
+    put("uptime_seconds", "gauge", "Since the node started.", ("", _uptime_s(body)))
     if isinstance(score, int):
         put("health_score", "gauge", "Health, 0 to 100.", ("", float(score)))
     put("mute", "gauge", "1 while the journal cannot be written.", ("", float(body.service.is_mute)))
@@ -42,8 +53,11 @@ async def metrics_text(body: Body) -> str:
     if isinstance(refused, dict) and refused:
         rows = [(f'{{reason="{reason}"}}', float(str(count))) for reason, count in sorted(refused.items())]
         put("refused_total", "counter", "Envelopes not held, by reason.", *rows)
-    counters: dict[str, int] = getattr(transport, "counters", dict)()
     if counters:
         rows = [(f'{{event="{name}"}}', float(count)) for name, count in sorted(counters.items())]
         put("transport_events_total", "counter", "What the transport's guards counted.", *rows)
     return "\n".join(lines) + "\n"
+
+
+def _uptime_s(body: Body) -> float:
+    return (body.clock.now().mono_ms - body.started.mono_ms) / 1000

@@ -105,12 +105,14 @@ class Server:
             with trio.fail_after(limits.request_s_max):
                 data = await read_framed(stream, limits.request_size_bytes_max)
                 self._ledger.account(name).bytes_in += len(data)
+                counters["bytes.in"] += len(data)
                 async with self._at_once:
                     answer = await handler(name, data)
                 if len(answer) > limits.response_size_bytes_max:
                     raise RequestFailed("answer oversized")
                 await stream.write(framed(answer))
                 self._ledger.account(name).bytes_out += len(answer)
+                counters["bytes.out"] += len(answer)
                 await stream.close()
                 counters["requests.served"] += 1
         except Exception as error:  # noqa: BLE001 - a guard: a request may not end the node

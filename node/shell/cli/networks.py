@@ -51,11 +51,17 @@ def join(card: str) -> None:
 
 
 @network.command("card")
+@click.option("--qr", "as_qr", is_flag=True, help="As a QR code too, to be read off this screen.")
 @json_option
-def show_card() -> None:
+def show_card(as_qr: bool) -> None:
     """The card that others join or found with."""
-    function = entry(MODULE, "card", "network card")
-    _put(function(state().paths().data))
+    found = entry(MODULE, "card", "network card")(state().paths().data)
+    assert isinstance(found, Mapping)
+    if as_qr and not state().as_json:
+        from luminous.node.shell.cli.qr import drawn
+
+        click.echo(drawn(str(found["card"])))
+    _put(found)
 
 
 def _put(found: object) -> None:
