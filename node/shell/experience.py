@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from luminous.node.assets import shared_pairs
-from luminous.node.shell.durable_file import write_private
+from luminous.node.shell.durable_file import read_private, write_private
+from luminous.node.shell.failure import Failure
 from luminous.protocol.layout import Pair
 
 NAME = "experience.json"
 SIZE_BYTES_MAX = 256 * 1024
+# More outcomes than a machine can have; stops a planted number from drowning all others.
+COUNT_MAX = 1e9
 
 Counts = dict[tuple[str, str], tuple[float, float]]
 
@@ -41,12 +44,12 @@ def write(
 def read(data_dir: Path) -> tuple[Counts, Counts]:
     """(own counts, belief of others); both empty when there is no such file or it is damaged."""
     try:
-        path = data_dir / NAME
-        if path.stat().st_size > SIZE_BYTES_MAX:
+        raw = read_private(data_dir / NAME, SIZE_BYTES_MAX, "what was learnt cannot be read")
+        if raw is None or len(raw) > SIZE_BYTES_MAX:
             return {}, {}
-        facts = json.loads(path.read_bytes())
+        facts = json.loads(raw)
         return _counts(facts["local"]), _counts(facts["prior"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (Failure, ValueError, KeyError, TypeError, RecursionError):
         return {}, {}
 
 
@@ -54,6 +57,6 @@ def _counts(rows: list[list[object]]) -> Counts:
     found: Counts = {}
     for error_class, fix, successes, trials in rows:
         good, all_of_them = float(str(successes)), float(str(trials))
-        if 0 <= good <= all_of_them:
+        if 0 <= good <= all_of_them <= COUNT_MAX:
             found[str(error_class), str(fix)] = (good, all_of_them)
     return found
