@@ -63,7 +63,7 @@ def build(name: str, point: dict[str, Any]) -> tuple[Scenario, int]:
         holder = raw
         *path, last = key.split(".")
         for part in path:
-            holder = holder[int(part)] if isinstance(holder, list) else holder.get(part)
+            holder = holder[int(part)] if isinstance(holder, list | tuple) else holder.get(part)
             if holder is None:
                 raise ScenarioError(f"{name} has no {key!r}")
         holder[last] = value
