@@ -1,9 +1,9 @@
 """The daemon with a power cut planted: SIGKILL at a named point. Not a test.
 
 ``publish N``: after the Nth commit that has something to publish, before it is published. ``backup``: when
-the copy is written and not yet in its place. ``repair``: when the damaged store is set aside and its backup not
-yet taken. ``repair-late``: when the backup is in its place and not yet given what memory holds. ``never``: no
-power cut. The state store is checked every half second instead of every minute.
+the copy is written and not yet in its place. ``repair``: when the damaged store is set aside and its backup
+not yet taken. ``repair-late``: when the backup is in its place and not yet given what memory holds.
+``never``: no power cut. The state store is checked every half second instead of every minute.
 """
 
 import os
