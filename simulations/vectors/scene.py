@@ -7,11 +7,10 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
+from luminous.crypto.digest import digest
 from luminous.crypto.keys import Signer, signer_from_seed
-from luminous.node.core.founding import vocabulary_digest
 from luminous.protocol.admission import admit
 from luminous.protocol.codec import decode, encode
-from luminous.protocol.constitution_table import table_digest
 from luminous.protocol.envelope import Admitted, seal
 from luminous.protocol.genesis import Genesis, Parameter, network_id, write_genesis
 from luminous.protocol.identifiers import AuthorId, NetworkId
@@ -36,16 +35,16 @@ STRANGER = signer_from_seed(SEEDS[4])
 
 
 def founding(**changes: Any) -> Genesis:
-    """The genesis of the vectors' network, with fields changed. Its hashes are this version's, so a
-    changed constitution or vocabulary is another network, and every signed vector changes with it."""
+    """The genesis of the vectors' network, with fields changed. Its hashes are no real ones, so
+    that a changed constitution, which is another network, changes one constant and not every vector."""
     facts: dict[str, Any] = {
         "name": "vectors",
         "founders": tuple(AuthorId(signer.public) for signer in MEMBERS),
         "fleet": False,
         "open_contribution": False,
         "parameters": (Parameter("health.interval_s", 60),),
-        "constitution_hash": table_digest(),
-        "vocabulary_hash": vocabulary_digest(),
+        "constitution_hash": digest("vector", b"constitution"),
+        "vocabulary_hash": digest("vector", b"vocabulary"),
         "created_at_ms": AT_MS,
         "salt": b"s" * 16,
     }
