@@ -15,8 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from luminous.node.shell import hook
-
+SHELLS = ("bash", "zsh", "fish")
 ROUNDS = 31
 PROMPTS = 300
 OUTPUT_BYTES = 100_000_000
@@ -28,7 +27,7 @@ def main() -> int:
         env = os.environ | {"LUMINOUS_DATA_DIR": str(Path(folder) / "data"), "HOME": folder}
         env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         figures: dict[str, object] = {"schema": 1, **_start(env), **_throughput(env)}
-        for shell in hook.SHELLS:
+        for shell in SHELLS:
             if shutil.which(shell):
                 figures[f"hook_{shell}_success_ms"], figures[f"hook_{shell}_failure_ms"] = _prompt(
                     shell, folder
@@ -77,6 +76,11 @@ def _quoted(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
+def _output(argv: Sequence[str]) -> str:
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout
+
+
 def _prompt(shell: str, folder: str) -> tuple[float, float]:
     """Milliseconds that the hook adds to one prompt, after success and after a failed nix-build."""
     spool = Path(folder) / "data" / "spool"
@@ -94,6 +98,7 @@ def _prompt(shell: str, folder: str) -> tuple[float, float]:
         "fish": "{state}; __luminous_after 'nix-build x'",
     }[shell]
     ready = "set -o history; history -s nix-build x; set +o history" if shell == "bash" else ""
+    hook = _output([sys.executable, "-m", "luminous.node", "hook", shell])
     costs = []
     for state, count in (("true", PROMPTS), ("false", PROMPTS // 4)):
         times = []
@@ -102,7 +107,7 @@ def _prompt(shell: str, folder: str) -> tuple[float, float]:
             if shell == "fish":
                 loop = f"for i in (seq {count}); {line}; end"
             script = Path(folder) / "bench"
-            script.write_text(f"{hook.script(shell)}\n{ready}\n{loop}\n")
+            script.write_text(f"{hook}\n{ready}\n{loop}\n")
             start = time.perf_counter()
             subprocess.run(
                 [*shells[shell], "-c", f"source {script}"],

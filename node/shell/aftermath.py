@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from luminous.node.shell import observe_files, run_memory, spool, what_changed
+from luminous.node.shell import changes, observe_files, run_memory, spool
 from luminous.node.shell.caller import Caller, give_up_rights
 from luminous.node.shell.command_class import command_class
 
@@ -154,7 +154,7 @@ def _after_success(run: Run, caller: Caller) -> None:
     found = observe_files.fingerprint(root, home=caller.home)
     if isinstance(failed, dict):
         before = failed.get("fingerprint")
-        differences = what_changed.changes(before if isinstance(before, dict) else {}, found, root)
+        differences = changes.changes(before if isinstance(before, dict) else {}, found, root)
         record = {
             "kind": "fix",
             **_common(run, kind),
@@ -162,7 +162,7 @@ def _after_success(run: Run, caller: Caller) -> None:
             "signature": failed.get("signature"),
             "failed_wall_ms": failed.get("wall_ms"),
             "failed_exit_code": failed.get("exit_code"),
-            "fix_observed": what_changed.fix_class(differences),
+            "fix_observed": changes.fix_class(differences),
             "changed": sorted({change.kind for change in differences}),
             "fingerprints": observe_files.summary(found),
         }
@@ -171,9 +171,7 @@ def _after_success(run: Run, caller: Caller) -> None:
             **spool.now(),
             "error_class": failed.get("error_class"),
             "fix_observed": record["fix_observed"],
-            "changes": [
-                [c.kind, what_changed.printable(c.what), list(c.lines[:8])] for c in differences[:20]
-            ],
+            "changes": [[c.kind, changes.printable(c.what), list(c.lines[:8])] for c in differences[:20]],
         }
     good = {**spool.now(), "fingerprint": found, "root": root}
     state |= {"command_class": kind, "command": run_memory.shown(run.argv), "cwd": run.cwd, "good": good}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luminous.node.shell import replay
+from luminous.node.shell.changes import printable
 from luminous.node.shell.replay import CannotReplay, Outcome, Scratch
-from luminous.node.shell.what_changed import printable
 from luminous.node.shell.what_if import said
 
 COMMITS_MAX = 4096

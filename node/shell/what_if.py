@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luminous.node.shell import replay
+from luminous.node.shell.changes import printable
 from luminous.node.shell.observe_files import config_root
 from luminous.node.shell.replay import CannotReplay, Outcome, Scratch
-from luminous.node.shell.what_changed import printable
 
 TIER = "replayed"
 FILE_SIZE_BYTES_MAX = 4 * 1024 * 1024

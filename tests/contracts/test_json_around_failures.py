@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from luminous.node.shell import backfill, bisect, last_run, preflight, what_if
+from luminous.node.shell import backfill, bisect, preflight, what_changed, what_if
+from luminous.node.shell.changes import Change
 from luminous.node.shell.replay import Outcome
-from luminous.node.shell.what_changed import Change
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location(
@@ -26,7 +26,7 @@ ANSWERS = {
     "what-if": what_if.Answer(what_if.HadNot("a.nix", 1), RED, GREEN).to_json(),
     "bisect": bisect.Found("b" * 40, "a" * 40, (STEP,), ("a.nix",)).to_json(),
     "backfill": backfill.Backfilled((backfill.Past(1, "built", "x"),), {"journal": "none"}).to_json(),
-    "what-changed": last_run.LastRun({}, (Change("git_add", "a.nix"),)).to_json(),
+    "what-changed": what_changed.LastRun({}, (Change("git_add", "a.nix"),)).to_json(),
 }
 
 

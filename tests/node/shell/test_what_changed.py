@@ -1,4 +1,4 @@
-"""Fingerprints hold no text, are bounded, and their differences name the fix."""
+"""The commands around a failure, from their words to their answers."""
 
 import json
 import os
@@ -6,186 +6,157 @@ import subprocess
 
 import pytest
 
-from luminous.node.shell import observe_files, what_changed
-from luminous.node.shell.what_changed import Change, changes, fix_class, to_text
+from luminous.node.shell import backfill, bisect, preflight, run_memory, what_changed, what_if
+from luminous.node.shell.aftermath import Run, _after_failure, _after_success
+from luminous.node.shell.caller import Caller, find_caller
+from luminous.node.shell.failure import Exit, Failure
 
-BASE = """{ pkgs, ... }:
-{
-  imports = [ ./hardware.nix ];
-  services.nginx.enable = true;
-  src.sha256 = "old";
-  environment.systemPackages = [
-    pkgs.firefx
-  ];
-}
-"""
+ARGV = ["nix-build", "default.nix"]
 
 
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "configuration.nix").write_text(BASE)
-    (tmp_path / "hardware.nix").write_text("{ }\n")
-    return tmp_path
+def seen(tmp_path, monkeypatch):
+    """Runs of one command, as `exec` remembers them."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "default.nix").write_text("{\n  a = 1;\n}\n")
+    data = str(tmp_path / "data")
+    monkeypatch.setenv("LUMINOUS_DATA_DIR", data)
+    monkeypatch.chdir(work)
+    caller = Caller(os.geteuid(), os.getegid(), str(tmp_path), "me", data, is_sudo=False)
+
+    def run(code):
+        made = Run(ARGV, str(work), code, 5, b"error: no\n")
+        if code:
+            _after_failure(made, caller, None, show=False, as_json=False)
+        else:
+            _after_success(made, caller)
+
+    return work, run
 
 
-def difference(folder, edit):
-    before = json.loads(json.dumps(observe_files.fingerprint(str(folder))))
-    edit(folder)
-    return changes(before, observe_files.fingerprint(str(folder)), str(folder))
+def test_the_good_run_is_compared_with_the_failing_one(seen, capsys):
+    work, run = seen
+    run(0)
+    (work / "default.nix").write_text("{\n  a = 2;\n}\n")
+    run(1)
+    for argv in ([], ARGV):
+        answer = what_changed.compare(argv, str(work))
+        assert [(c.kind, c.what, c.lines) for c in answer.found] == [("option_changed", "default.nix", (2,))]
+    assert what_changed.run(["--json", "--", *ARGV]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["schema"], facts["kind"], facts["compared"]) == (1, "option_changed", True)
+    assert what_changed.run([]) == 0
+    assert "default.nix, new lines 2" in capsys.readouterr().out
 
 
-def rewrite(old, new, name="configuration.nix"):
-    def edit(folder):
-        path = folder / name
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
-
-    return edit
-
-
-def write(name, text):
-    return lambda folder: (folder / name).write_text(text)
-
-
-@pytest.mark.parametrize(
-    ("edit", "kind", "lines"),
-    [
-        (rewrite('"old"', '"new"'), "hash_changed", (5,)),
-        (rewrite("services.nginx.enable = true", "services.nginx.enable = false"), "option_changed", (4,)),
-        (rewrite("[ ./hardware.nix ]", "[ ./hardware-new.nix ]"), "import_changed", (3,)),
-        (rewrite("pkgs.firefx", "pkgs.firefox"), "file_edited", (7,)),
-        (rewrite("  imports", "  nixpkgs.config.allowUnfree = true;\n  imports"), "package_allowed", (3,)),
-        (rewrite("    pkgs.firefx\n", ""), "lines_removed", ()),
-        (write("new.nix", "{ }\n"), "file_added", ()),
-        (lambda folder: (folder / "hardware.nix").unlink(), "file_removed", ()),
-        (lambda folder: None, "retried", ()),
-    ],
-    ids=lambda v: v if isinstance(v, str) else None,
-)
-def test_the_difference_names_the_fix(folder, edit, kind, lines):
-    found = difference(folder, edit)
-    assert fix_class(found) == kind
-    assert [c.lines for c in found] == ([] if kind == "retried" else [lines])
+def test_what_was_not_seen_is_said(seen, capsys):
+    _, run = seen
+    assert what_changed.run([]) == 1
+    assert "not seen" in capsys.readouterr().out
+    run(1)
+    assert what_changed.run(ARGV) == 1
+    assert "never worked" in capsys.readouterr().out
+    run(0)
+    assert what_changed.run(ARGV) == 1
+    assert "worked the last time" in capsys.readouterr().out
 
 
-def test_reindenting_is_no_new_line(folder):
-    found = difference(folder, rewrite("  services.nginx", "      services.nginx"))
-    assert fix_class(found) == "lines_removed"  # the digest differs, no line says anything new
-    assert found[0].lines == ()
+def test_memory_is_bounded_and_garbage_is_no_memory(seen, tmp_path):
+    work, _ = seen
+    data = str(tmp_path / "data")
+    for number in range(run_memory.FILES_MAX + 10):
+        run_memory.save(data, f"{number:032x}", {"cwd": "x"})
+    folder = tmp_path / "data" / "exec"
+    assert len(list(folder.iterdir())) == run_memory.FILES_MAX
+    key = run_memory.key_of(ARGV, str(work))
+    for junk in (b"", b"[]", b"\xff", b'{"schema":2}', b"[" * 9000):
+        (folder / f"{key}.json").write_bytes(junk)
+        assert run_memory.load(data, key) == {}
+    (folder / f"{key}.json").unlink()
+    (folder / f"{key}.json").mkdir()
+    assert run_memory.load(data, key) == {}
 
 
-def test_lock_inputs_are_told_apart(folder):
-    lock = {
-        "nodes": {"root": {}, "nixpkgs": {"locked": {"rev": "a"}}, "home": {"locked": {"rev": "b"}}},
-        "version": 7,
-    }
-    (folder / "flake.lock").write_text(json.dumps(lock))
-    lock["nodes"]["nixpkgs"]["locked"]["rev"] = "c"
-    found = difference(folder, write("flake.lock", json.dumps(lock)))
-    assert found == (Change("lock_updated", "nixpkgs"),)
-
-
-def test_a_file_added_to_git_is_seen(folder):
-    git = ["git", "-c", "user.name=n", "-c", "user.email=n@x"]
-    subprocess.run([*git, "init", "-q"], cwd=folder, check=True)
-    subprocess.run([*git, "add", "configuration.nix"], cwd=folder, check=True)
-    assert observe_files.untracked(str(folder)) == ["hardware.nix"]
-
-    def add(folder):
-        subprocess.run([*git, "add", "hardware.nix"], cwd=folder, check=True)
-
-    assert difference(folder, add) == (Change("git_add", "hardware.nix"),)
-    (folder / "other.nix").write_text("x")
-    # a file that is gone was not added
-    assert fix_class(difference(folder, lambda folder: (folder / "other.nix").unlink())) == "file_removed"
+def test_a_secret_in_a_command_is_not_remembered():
+    assert "hunter2" not in run_memory.shown(["nix", "build", "https://me:hunter2-hunter2@example.org/x"])
 
 
 @pytest.mark.parametrize(
-    ("part", "before", "after", "kind"),
+    ("run", "words"),
     [
-        ("channel", {"0": "a"}, {"0": "b"}, "channel_updated"),
-        ("generation", 7, 6, "rolled_back"),
-        ("generation", 6, 7, "generation_changed"),
-        ("environment", "a", "b", "environment_changed"),
-        ("free_mb", 100, 5000, "space_freed"),
+        (what_if.run, []),
+        (what_if.run, ["--had-not", "a.nix:1"]),
+        (what_if.run, ["--had-not", "a.nix", "--", "nix-build"]),
+        (what_if.run, ["--had-not"]),
+        (what_if.run, ["--had-not", "a:1", "--git-add", "b", "--", "nix-build"]),
+        (bisect.run, []),
+        (bisect.run, ["--nope", "x"]),
+        (preflight.run, ["--nope"]),
+        (what_changed.run, ["--nope"]),
+        (backfill.run, ["--days", "many", "--yes"]),
+        (backfill.run, ["--days", "9999", "--yes"]),
     ],
 )
-def test_the_machine_counts_too(folder, part, before, after, kind):
-    seen = observe_files.fingerprint(str(folder))
-    assert fix_class(changes(seen | {part: before}, seen | {part: after})) == kind
-    assert fix_class(changes(seen | {part: before}, seen | {part: before})) == "retried"
+def test_wrong_words_are_a_usage_failure(run, words):
+    with pytest.raises(Failure) as raised:
+        run(words)
+    assert raised.value.code == Exit.USAGE
 
 
-def test_no_text_is_kept(folder):
-    (folder / "secret.nix").write_text('{ password = "hunter2-hunter2"; }\n')
-    kept = json.dumps(observe_files.fingerprint(str(folder)))
-    assert "secret.nix" in kept
-    for word in ("hunter2", "firefx", "password"):
-        assert word not in kept
+def test_what_cannot_be_replayed_fails_kindly(seen):
+    with pytest.raises(Failure, match="cannot be replayed"):
+        what_if.run(["--had-not", "default.nix:1", "--", "rm", "-rf", "x"])
+    with pytest.raises(Failure, match="could not be searched"):
+        bisect.run(["--", "nix-build"])
 
 
-def test_hostile_folders_are_bounded(tmp_path):
-    for number in range(observe_files.FILES_MAX + 50):
-        (tmp_path / f"f{number:04}.nix").write_text("{ }")
-    (tmp_path / "big.nix").write_bytes(b"x\n" * 2_000_000)
-    os.mkfifo(tmp_path / "a-pipe.nix")
-    (tmp_path / "loop").symlink_to(tmp_path)
-    (tmp_path / "bytes.nix").write_bytes(bytes(range(256)))
-    found = observe_files.fingerprint(str(tmp_path), budget_ms=5000)
-    assert len(found["files"]) <= observe_files.FILES_MAX
-    assert found["cut"] is True
-    assert len(json.dumps(found)) < 600_000
-    # what was cut is not called removed
-    assert changes(found, found | {"files": {}}) == ()
+def test_backfill_without_a_yes_reads_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: PTH123, SIM115
+    with pytest.raises(Failure) as raised:
+        backfill.run([])
+    assert raised.value.code == Exit.PERMISSION
 
 
-def test_nothing_there_is_an_answer(tmp_path):
-    found = observe_files.fingerprint(str(tmp_path / "absent"))
-    assert found["files"] == {}
-    assert "Nothing" in to_text(())
+def test_preflight_speaks_json(seen, capsys):
+    code = preflight.run(["--json", "--", "nix-build"])
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["ok"] is (code == 0)
+    assert facts["schema"] == 1
 
 
-def test_garbage_states_are_survived():
-    for junk in (
-        {},
-        {"files": 3},
-        {"files": {"a.nix": 7}},
-        {"lock": []},
-        {"untracked": {"x": 1}},
-        {"generation": "x"},
-    ):
-        assert isinstance(changes(junk, {}), tuple)
-        assert isinstance(changes({}, junk), tuple)
-    assert observe_files.unpack_sums("~~~ not base85 \x00") == []
-    sums = [0, 1, 2**32 - 1]
-    assert observe_files.unpack_sums(observe_files.pack_sums(sums)) == sums
+def test_bisect_and_what_if_answer_from_words(seen, capsys, monkeypatch, tmp_path):
+    work, _ = seen
+    tool = tmp_path / "bin" / "nix-build"
+    tool.parent.mkdir()
+    tool.write_text('#!/bin/sh\ngrep -q "a = 1" default.nix || { echo "error: a is wrong" >&2; exit 1; }\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    who = ["git", "-c", "user.name=n", "-c", "user.email=n@x"]
+    for text in ("{\n  a = 1;\n}\n", "{\n  a = 7;\n}\n"):
+        (work / "default.nix").write_text(text)
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", text[4:9]]):
+            subprocess.run([*who, *words], cwd=work, check=True)
+    assert bisect.run(["--json", "--", *ARGV]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["schema"], facts["tier"], facts["files"]) == (1, "replayed", ["default.nix"])
+    assert what_if.run(["--replace", "default.nix", "a = 7", "a = 1", "--json", "--", *ARGV]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "fixed"
+    assert what_if.run(["--had-not", "default.nix:1", "--", *ARGV]) == 1
+    assert "nothing would be different" in capsys.readouterr().out
 
 
-def test_names_are_printed_safely():
-    text = to_text((Change("file_edited", "evil\x1b[2J\n.nix"),))
-    assert "\x1b" not in text
-    assert text.count("\n") == 0
+def test_the_caller_is_the_person_behind_sudo():
+    plain = find_caller({"HOME": "/home/a", "XDG_DATA_HOME": "/x"})
+    assert (plain.data_dir, plain.is_sudo) == ("/x/luminous-node", False)
+    assert find_caller({"HOME": "/home/a"}).data_dir == "/home/a/.local/share/luminous-node"
+    assert find_caller({"HOME": "/h", "LUMINOUS_DATA_DIR": "/d"}).data_dir == "/d"
+    if os.geteuid() == 0:
+        import pwd
 
-
-@pytest.mark.parametrize(
-    ("argv", "expected"),
-    [
-        ("nixos-rebuild switch --flake {}/sub#box", "sub"),
-        ("nix build path:{}/sub#x", "sub"),
-        ("nix build .#x", "."),
-        ("nix-build sub/default.nix", "sub"),
-        ("nix-build", "."),
-        ("nix-build /no/such/file.nix", "."),
-        ("sudo nix build ./sub#x", "sub"),
-    ],
-)
-def test_the_configuration_is_found_from_the_command(tmp_path, argv, expected):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "default.nix").write_text("1")
-    words = [word.format(tmp_path) for word in argv.split()]
-    assert observe_files.config_root(words, str(tmp_path), "/nonexistent") == str(
-        (tmp_path / expected).resolve()
-    )
-
-
-assert what_changed.FIX_CLASSES[-1] == "retried"
+        person = pwd.getpwnam("nobody")
+        behind = find_caller({"HOME": "/root", "XDG_DATA_HOME": "/root/x", "SUDO_UID": str(person.pw_uid)})
+        assert (behind.uid, behind.is_sudo) == (person.pw_uid, True)
+        assert not behind.data_dir.startswith("/root")
+        for junk in ("0", "-1", "x", "", "99999999999999"):
+            assert find_caller({"HOME": "/root", "SUDO_UID": junk}).is_sudo is False
