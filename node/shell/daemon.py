@@ -17,7 +17,7 @@ import trio
 
 from luminous.node.core.effects import Report
 from luminous.node.ports import StoreError, StoreFault
-from luminous.node.shell import lock, networks
+from luminous.node.shell import lock, networks, slim_import
 from luminous.node.shell.body import Body, NetworkJoined
 from luminous.node.shell.control import serve_control
 from luminous.node.shell.failure import Exit, Failure
@@ -147,6 +147,7 @@ async def _stop_on_signal(scope: trio.CancelScope) -> None:
 def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
     """The real mesh. Only here is libp2p loaded, and only under consent."""
     assert body.in_force().network
+    slim_import.load("luminous.node.shell.libp2p_transport")
     from luminous.node.shell.guards import Limits
     from luminous.node.shell.libp2p_transport import LibP2PTransport
     from luminous.node.shell.peer_book import PeerBook

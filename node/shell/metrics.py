@@ -60,4 +60,4 @@ async def metrics_text(body: Body) -> str:
 
 
 def _uptime_s(body: Body) -> float:
-    return (body.clock.now().mono_ms - body.started.mono_ms) / 1000
+    return float((body.clock.now().mono_ms - body.started.mono_ms) / 1000)
