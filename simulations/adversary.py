@@ -209,7 +209,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 def unleash(world: World) -> None:
-    """Let every hostile machine strike again and again, from its boot to the end."""
+    """Let every hostile machine strike again and again, until three quarters of the time."""
     every_ms = {item.kind: item.every_ms for item in world.scenario.adversary}
     for place in world.places:
         if place.role in every_ms:
@@ -222,7 +222,9 @@ def _strike(world: World, place: Place, attack: Attack, every_ms: int) -> None:
     def strike() -> None:
         if place.is_up and not place.is_asleep:
             attack(world, place, chance)
-        world.at(world.now_ms + every_ms, strike)
+        # The last quarter is calm: what must hold in the end must be able to.
+        if world.now_ms + every_ms < world.scenario.duration_ms * 3 // 4:
+            world.at(world.now_ms + every_ms, strike)
 
     world.at(1_000 + chance.randrange(every_ms), strike)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 
 from luminous.simulations.checkers import Evidence, check_all
+from luminous.simulations.memory import remembered
+from luminous.simulations.patching import patched
 from luminous.simulations.result import SCHEMA, Result
 from luminous.simulations.scenario import Scenario
 from luminous.simulations.snapshots import Snapshots
@@ -23,7 +25,10 @@ def run_world(
     memoise: bool = True,
     prepare: Callable[[World], None] | None = None,
 ) -> Result:
-    """The deterministic world. ``prepare`` may attach watchers before the first event."""
+    """The deterministic world. ``prepare`` may attach watchers before the first event.
+
+    ``memoise``: admission by bytes and aggregates by their set are computed once for all machines.
+    """
     return play(scenario, seed, memoise=memoise, prepare=prepare)[0]
 
 
@@ -41,9 +46,10 @@ def play(
     Snapshots(world)
     if prepare is not None:
         prepare(world)
-    world.run()
-    cpu_s = time.process_time() - began_cpu_s
-    checks = check_all(evidence_of(world))
+    with patched(remembered() if memoise else ()):
+        world.run()
+        cpu_s = time.process_time() - began_cpu_s
+        checks = check_all(evidence_of(world))
     result = Result(
         scenario=scenario.id,
         body="world",

@@ -219,10 +219,14 @@ class Node:
     def _store_failed(self, event: events.StoreFailed) -> Iterator[effects.Effect]:
         if not self.is_mute:
             self.is_mute = True
+            if self.sync is not None:
+                self.sync.is_mute = True
             yield effects.Report(0, "mute", {"why": event.why})
 
     def _store_recovered(self, event: events.StoreRecovered) -> Iterator[effects.Effect]:
         self.is_mute = False
+        if self.sync is not None:
+            self.sync.is_mute = False
         yield effects.Report(0, "speaking_again", {})
         yield from self._tick(events.Tick(event.at))
 

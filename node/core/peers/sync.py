@@ -68,6 +68,8 @@ class Sync:
         self._in_flight: set[bytes] = set()
         self._cached: tuple[bytes, Snapshot] | None = None
         self._seen: Instant | None = None
+        # While the journal takes nothing, an own act may be held that no disk knows: nobody may fetch it.
+        self.is_mute = False
 
     # What happens
 
@@ -163,6 +165,8 @@ class Sync:
 
     def serve(self, peer: str, data: bytes, held: RecordIndex, at: Instant) -> bytes:
         """The answer to one request, for any bytes; bounded for each peer and minute."""
+        if self.is_mute:
+            return encode_answer(Denied(Reason.MUTE))
         request = decode_request(self._network, data)
         if isinstance(request, Refused):
             return encode_answer(Denied(request.reason))
