@@ -9,7 +9,7 @@ from datetime import datetime
 
 import click
 
-from luminous.node.shell.cli import views
+from luminous.node.shell.cli import deciding_views, views
 from luminous.node.shell.cli.options import json_option, key_and_number, put
 from luminous.node.shell.cli.printing import outline, safe
 from luminous.node.shell.cli.watching import client
@@ -64,7 +64,7 @@ def propose(
         "confidence_milli": None if confidence is None else confidence * 10,
     }
     facts = client().post("/v1/propose", body)
-    put(facts, lambda: outline(facts))
+    put(facts, lambda: deciding_views.proposed(facts))
 
 
 @click.command()
@@ -82,7 +82,7 @@ def vote(proposal: str, choice: str) -> None:
 def proposals() -> None:
     """What is being decided. Counts are provisional until an outcome is final."""
     facts = client().get("/v1/proposals")
-    put(facts, lambda: views.proposals(facts))
+    put(facts, lambda: deciding_views.proposals(facts))
 
 
 @click.command()
@@ -91,7 +91,7 @@ def proposals() -> None:
 def decision(proposal: str) -> None:
     """One proposal: its ballots and its outcome."""
     facts = client().get(f"/v1/decision/{proposal}")
-    put(facts, lambda: views.decision(facts))
+    put(facts, lambda: deciding_views.decision(facts))
 
 
 @click.command()
@@ -108,7 +108,7 @@ def verify() -> int:
 def parameters() -> None:
     """What is in force here: decided, overridden or default, with its bounds."""
     facts = client().get("/v1/parameters")
-    put(facts, lambda: views.parameters(facts))
+    put(facts, lambda: deciding_views.parameters(facts))
 
 
 @click.command()

@@ -40,12 +40,19 @@ def status(facts: Facts) -> str:
         ("author", _author(facts.get("author"))),
         ("network", safe(name) if name else "none: alone (luminous-node network create | join)"),
         ("peers", f"{safe(facts.get('peers'))}, in the mesh {safe(facts.get('mesh'))}"),
-        ("health", f"{safe(health.get('status'))}{score}, coverage {safe(coverage)} %"),
+        ("health", _health(health, score, coverage)),
         ("sharing", _sharing(privacy)),
         ("proposals", _count(facts.get("proposals"))),
     ]
     notes = facts.get("notes")
     return "\n".join([pairs(shown), *map(safe, notes if isinstance(notes, list) else [])])
+
+
+def _health(health: Facts, score: str, coverage: object) -> str:
+    status = str(health.get("status") or "unknown").lower()
+    if status == "unknown" and score:
+        return f"{score.strip()} so far, too early for a status; coverage {safe(coverage)} %"
+    return f"{status}{score}, coverage {safe(coverage)} %"
 
 
 def _author(author: object) -> str:
@@ -60,7 +67,8 @@ def _sharing(privacy: Facts) -> str:
     consent = privacy.get("consent")
     if not (consent.get("network") if isinstance(consent, dict) else consent):
         return "off"
-    told = [safe(privacy.get("level"))]
+    level = safe(privacy.get("level"))
+    told = ["network on, learning off" if level == "LOCAL_ONLY" else f"network on, learning {level}"]
     if privacy.get("spent") is not None:
         told.append(f"ε spent {safe(privacy['spent'])}, left {safe(privacy.get('left'))}")
     if privacy.get("unbounded"):
@@ -101,69 +109,6 @@ def _seen_by(seen: object) -> list[str]:
     reached = sum(1 for view in views if view.get("ports"))
     words = f"seen at {hosts} by {len(views)}, who could dial it: {reached}"
     return [words if reached else words + " (yet, or a firewall is in the way)"]
-
-
-def proposals(facts: Facts) -> str:
-    """What is being decided, one line each."""
-    rows = [
-        {
-            "id": str(row.get("id", ""))[:8],
-            "title": row.get("title"),
-            "threshold": row.get("threshold"),
-            "yes": row.get("yes"),
-            "no": row.get("no"),
-            "mine": row.get("own_choice") or "-",
-            "closes": moment(row.get("closes_at_ms")),
-            "outcome": _outcome(row),
-        }
-        for row in _maps(facts.get("proposals"))
-    ]
-    return table(rows) if rows else "nothing is proposed"
-
-
-def _outcome(row: Facts) -> str:
-    if row.get("final"):
-        return f"final: {safe(row.get('outcome'))}"
-    if row.get("refused_by"):
-        return f"refused: {safe(row['refused_by'])}"
-    return f"{safe(row.get('phase'))} (provisional)"
-
-
-def decision(row: Facts) -> str:
-    """One proposal."""
-    effects = [
-        f"{safe(e[0])} = {safe(e[1])}" for e in row.get("effects") or () if isinstance(e, list) and e[1:]
-    ]
-    shown = [
-        ("proposal", row.get("id")),
-        ("title", row.get("title")),
-        ("text", row.get("text") or "-"),
-        ("changes", ", ".join(effects) or "nothing on any machine"),
-        ("closes", moment(row.get("closes_at_ms"))),
-        (
-            "counts",
-            ", ".join(f"{name} {safe(row.get(name))}" for name in ("yes", "no", "abstain", "members")),
-        ),
-        ("my vote", row.get("own_choice")),
-        ("outcome", _outcome(row)),
-    ]
-    words = row.get("words")
-    return "\n".join([pairs(shown), *([safe(words)] if isinstance(words, str) and words else [])])
-
-
-def parameters(facts: Facts) -> str:
-    """What is in force here and why."""
-    rows = [
-        {
-            "key": row.get("key"),
-            "value": f"{safe(row.get('value'))} {safe(row.get('unit') or '')}".strip(),
-            "from": row.get("origin"),
-            "default": row.get("default"),
-            "meaning": row.get("meaning"),
-        }
-        for row in _maps(facts.get("parameters"))
-    ]
-    return table(rows)
 
 
 def verify(facts: Facts) -> str:
