@@ -1,4 +1,4 @@
-"""``explain``, ``preflight``, ``what-changed``, ``bisect``, ``what-if``, ``hook``: offline, without a node.
+"""``explain`` and what surrounds a failure, offline: preflight, what-changed, bisect, what-if, hook, backfill.
 
 Refuses to know anything about Nix: each hands its words to the module that does.
 """
@@ -71,11 +71,16 @@ what_changed = _passed_on(
     "what-changed", "luminous.node.shell.what_changed", "run", "What changed since this command last worked."
 )
 bisect = _passed_on("bisect", "luminous.node.shell.bisect", "run", "Find the change that broke it.")
+backfill = _passed_on(
+    "backfill", "luminous.node.shell.backfill", "run", "What broke before, from what this machine remembers."
+)
 what_if = _passed_on("what-if", "luminous.node.shell.what_if", "run", "Try a fix in a copy.")
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def hook(shell: str) -> None:
+@click.option("--uninstall", is_flag=True, help="Print what takes the hook out of the running shell.")
+def hook(shell: str, uninstall: bool) -> None:
     """Print the hook for a shell. It keeps command classes only, and skips what looks secret."""
-    click.echo(entry("luminous.node.shell.hook", "script", "hook")(shell))
+    name = "uninstall_script" if uninstall else "script"
+    click.echo(entry("luminous.node.shell.hook", name, "hook")(shell))

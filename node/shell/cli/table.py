@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "what-changed": (_CLI + "explaining", "what_changed", "What changed since this command last worked."),
     "bisect": (_CLI + "explaining", "bisect", "Find the change that broke it, by trying halves."),
     "what-if": (_CLI + "explaining", "what_if", "Try a fix in a copy, without touching anything."),
+    "backfill": (_CLI + "explaining", "backfill", "What broke before, with your consent to look."),
     "hook": (_CLI + "explaining", "hook", "Print the shell hook for bash, zsh or fish."),
     "why": (_CLI + "watching", "why", "Why something happened, from this machine's own events."),
     "wisdom": (_CLI + "watching", "wisdom", "What was learnt together."),
