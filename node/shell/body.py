@@ -76,7 +76,7 @@ class Body:
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
-        self.host = Host()
+        self.host = Host((os.fspath(self.paths.data),))
         self.signer = signer_from_seed(self.seeds.author)
         self.stores = stores.open_stores(self.paths.journal, self.paths.state, self.paths.backups)
         self.incidents: list[str] = list(self.stores.incidents)

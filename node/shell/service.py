@@ -262,7 +262,17 @@ class Service:
             self.act(act)
         for report in reports:
             self._deliver(report)
+        if self._driver.is_mute:
+            self._tell_waiting(happened)
         self._tell_damage()
+
+    def _tell_waiting(self, happened: list[events.Event]) -> None:
+        """A command that could not be made durable: whoever asked need not wait for the disk."""
+        detail = "the disk takes nothing; what you asked waits in memory and is done when there is room"
+        for event in happened:
+            reply = event.reply if isinstance(event, events.Commanded) else 0
+            if reply in self._replies and not self._replies[reply][0].is_set():
+                self._deliver(Report(reply, "refused", {"reason": "mute", "detail": detail}))
 
     def _deliver(self, report: Report) -> None:
         if report.reply in self._replies:
