@@ -53,7 +53,7 @@ def draw_scenario(seed: int, low: int = 4, high: int = 10) -> Scenario:
         "people": chance.random() < 0.2,
         "link": {
             "delay_ms_mean": chance.choice((20, 200, 2_000)),
-            "loss": chance.choice((0.0, 0.0, 0.05, 0.3)),
+            "loss": chance.choice((0.0, 0.0, 0.05, 0.1)),
             "duplicate": chance.choice((0.0, 0.1)),
             "degree": nodes,
         },

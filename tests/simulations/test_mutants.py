@@ -1,5 +1,7 @@
 """Every checker finds a mutant of the product, and is content without it."""
 
+from pathlib import Path
+
 import pytest
 
 from luminous.simulations.checkers import CHECKERS
@@ -28,3 +30,7 @@ def test_every_checker_has_a_mutant() -> None:
 
 def test_the_table_lists_every_mutant() -> None:
     assert all(f"| {one.name} | {one.checker} |" in table() for one in MUTANTS)
+
+
+def test_the_documentation_holds_the_table() -> None:
+    assert table() in (Path(__file__).resolve().parents[2] / "docs/simulation.md").read_text()
