@@ -174,7 +174,7 @@ def test_two_directories_with_one_key_meet_and_signing_halts(daemon: Daemon, tmp
         address = daemon.get("/v1/status")["addresses"][0]
         # A transport identity of its own: two peers with one author.
         (twin.data / "keys/transport.seed").write_bytes(os.urandom(32))
-        twin.env["LUMINOUS_NETWORK__BOOTSTRAP"] = f'["{address}"]'
+        twin.env["LUMINOUS_NETWORK__BOOTSTRAP"] = address
         began_s = time.monotonic()
         twin.start(*loop)
         twin.until(lambda: bool(twin.get("/v1/status")["halted"]), 30.0)

@@ -22,9 +22,9 @@ HOSTILE = (
     {"a": {}}, [1, 2], ["k", 2**70], "ff" * 70_000, "network", "learning", "PUBLIC", "text", "yes",
 )  # fmt: skip
 FIELDS = [
-    "kind", "title", "text", "effects", "threshold", "closes_at_ms", "closes_in_s", "unknowns", "value",
-    "key", "confidence_milli", "proposal", "choice", "what", "level", "models", "grant", "intent", "undo", "name",
-    "facts", "bytes",
+    "kind", "title", "text", "effects", "threshold", "closes_at_ms", "closes_in_s", "unknowns",
+    "value", "key", "confidence_milli", "proposal", "choice", "what", "level", "models", "grant",
+    "intent", "undo", "name", "facts", "bytes",
 ]  # fmt: skip
 
 
