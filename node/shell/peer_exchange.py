@@ -168,15 +168,19 @@ class PeerExchange:
             is_content = len(connected) >= self._wanted
             peer = self._whom(connected)
             learnt = 0 if not peer else await self.ask(peer)
-            if is_content:
-                pause_s = max(self._ask_first_s, ASK_CONTENT_S if peer else ASK_MAX_S)
-            elif learnt or not peer:
+            if not peer or (learnt and not is_content):
                 pause_s = self._ask_first_s
+            elif is_content and self._knows_its_doors():
+                pause_s = ASK_CONTENT_S
             else:
                 pause_s = min(ASK_MAX_S, pause_s * 1.5)
             with trio.move_on_after(pause_s * self._chance.uniform(0.7, 1.3)):
                 while is_content == (len(self._doors.connected()) >= self._wanted):
                     await trio.sleep(min(1.0, pause_s))
+
+    def _knows_its_doors(self) -> bool:
+        """True if there is nothing to find out by asking about this node's own ports."""
+        return not self._doors.ports() or any(view.ports for view in self._seen.values())
 
     def _whom(self, connected: set[str]) -> str:
         """The connected peer that was asked longest ago; chance decides among those never asked."""

@@ -15,7 +15,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-# Package: the part of the library that wants it. Other kinds of keys (coincurve, Crypto) stay: peers have them.
+# Package: the part of the library that wants it. Other kinds of keys (coincurve, Crypto) stay: peers use them
 ABSENT = {
     "aioquic": "QUIC and WebTransport",
     "OpenSSL": "QUIC",
