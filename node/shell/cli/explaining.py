@@ -1,4 +1,4 @@
-"""``explain`` and what surrounds a failure, offline: preflight, what-changed, bisect, what-if, hook, backfill.
+"""``explain`` and what surrounds a failure: preflight, what-changed, bisect, what-if, backfill, hook.
 
 Refuses to know anything about Nix: each hands its words to the module that does.
 """
