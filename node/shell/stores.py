@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from luminous.node.core.effects import Append, Store
+from luminous.node.core.effects import Append, Erase, Store
 from luminous.node.core.signing import HALTED
 from luminous.node.ports import StoreError, StoreFault
 from luminous.node.shell.durable_file import sync_directory
@@ -82,6 +82,21 @@ def _is_journal_lost(journal: SqliteStore, state: SqliteStore) -> bool:
 
 def _mark(store: SqliteStore) -> bytes | None:
     return next((record.body for record in store.records() if record.kind == _MARK), None)
+
+
+def mark_restored(state_path: Path, *, is_same_key: bool) -> None:
+    """Prepare a state store that was restored from a backup file. Raises ``StoreError``.
+
+    With the same key no journal fits it any more, so signing stops: what the key signed since is not known.
+    Another key starts anew.
+    """
+    store = SqliteStore(state_path, durable=False)
+    try:
+        body = os.urandom(_MARK_SIZE_BYTES)
+        store.commit([Append(Store.STATE, _MARK, b"", body) if is_same_key else Erase(_MARK)])
+        store.checkpoint()
+    finally:
+        store.close()
 
 
 def _open_state(path: Path, backups: Path, incidents: list[str]) -> SqliteStore:

@@ -113,6 +113,24 @@ def test_what_a_command_prints_fits_its_schema(
     assert faults(json.loads(shown.out), schema_of(name)) == []
 
 
+def test_what_backup_and_restore_print_fits_their_schemas(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    file, empty = str(home / "b.tar"), str(home / "empty")
+    for name, words, code in [
+        ("backup", ["backup", file, "--identity"], 0),
+        ("error", ["backup", file], 2),
+        ("restore", ["--data-dir", empty, "restore", file, "--identity"], 0),
+        ("error", ["--data-dir", empty, "restore", file, "--identity"], 2),
+    ]:
+        assert run([*words, "--json"]) == code
+        assert faults(json.loads(capsys.readouterr().out), schema_of(name)) == []
+    assert run(["--data-dir", str(home / "third"), "restore", file]) == 0
+    assert "consent was not restored" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "text", ["error: undefined variable 'pkg'\n       at /etc/nixos/a.nix:3:4:\n", "all is well\n"]
 )

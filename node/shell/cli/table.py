@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "logs": (_CLI + "watching", "logs", "What the node told since it started."),
     "metrics": (_CLI + "watching", "metrics", "Measurements in Prometheus text."),
     "doctor": (_CLI + "maintaining", "doctor", "Check this installation and say what to mend."),
+    "backup": (_CLI + "maintaining", "backup", "Copy what can be restored into one file."),
+    "restore": (_CLI + "maintaining", "restore", "Bring a backup into an empty data directory."),
     "network": (_CLI + "networks", "network", "Create or join a network of nodes."),
     "propose": (_CLI + "deciding", "propose", "Put something to the vote."),
     "vote": (_CLI + "deciding", "vote", "Vote on a proposal."),
@@ -53,7 +55,5 @@ NOT_YET: dict[str, str] = {
     "persona": "How the node sees your way of working; correct or reset it.",
     "selftest": "Test this node's own parts.",
     "member": "Invite, admit or leave.",
-    "backup": "Copy what can be restored.",
-    "restore": "Restore from a backup.",
     "dashboard": "Open the status page.",
 }
