@@ -29,13 +29,14 @@ from luminous.node.shell.paths import Paths, make_private
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-STATE, CONFIG = "state.sqlite", "phase4.yaml"
-NETWORK = tuple(f"network/{name}" for name in ("genesis", "card", "addresses"))
+STATE, PEERS, CONFIG = "state.sqlite", "peers.sqlite", "phase4.yaml"
+DATABASES = (PEERS, STATE)  # the state store comes last: its presence says that all is there
+NETWORK = ("network/genesis", "network/card")  # not where the old machine was reachable
 KEYS = tuple(f"keys/{name}.seed" for name in keyfile.NAMES)
-NAMES = frozenset({MANIFEST, STATE, CONFIG, *NETWORK, *KEYS})
+NAMES = frozenset({MANIFEST, CONFIG, *DATABASES, *NETWORK, *KEYS})
 # Stop a file from somewhere else from filling the disk.
 SMALL_SIZE_BYTES_MAX = 1024 * 1024
-STATE_SIZE_BYTES_MAX = 4 * 1024**3
+DATABASE_SIZE_BYTES_MAX = 4 * 1024**3
 IDENTITY_WARNING = (
     "This file holds the keys of this node. Whoever reads it can act in its name, and two machines that run "
     "one key stop each other from signing. Keep it as you keep a password."
@@ -48,7 +49,7 @@ HALTED_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A backup file that was read and agrees with its manifest; the state store lies in ``folder``."""
+    """A backup file that was read and agrees with its manifest; its databases lie in ``folder``."""
 
     manifest: dict[str, Any]
     small: dict[str, bytes]
@@ -84,16 +85,16 @@ def backup(paths: Paths, target: Path, *, with_keys: bool) -> dict[str, Any]:
     }
     try:
         with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.absolute().parent) as folder:
-            copy = Path(folder) / STATE
-            has_state = paths.state.exists()
-            if has_state:
-                _copy_state(paths.state, copy)
-            files = {name: _about(content) for name, content in small.items()}
-            if has_state:
-                files[STATE] = {"size": copy.stat().st_size, "sha256": _digest_of(copy)}
-            facts["files"] = files
+            copies = [
+                _copy_database(paths.data / name, Path(folder) / name)
+                for name in DATABASES
+                if (paths.data / name).exists()
+            ]
+            facts["files"] = {name: _about(content) for name, content in small.items()} | {
+                copy.name: _about_file(copy) for copy in copies
+            }
             draft = Path(folder) / "backup.tar"
-            _write_tar(draft, facts, small, copy if has_state else None)
+            _write_tar(draft, facts, small, copies)
             draft.rename(target)
             sync_directory(target.absolute().parent)
     except OSError as error:
@@ -139,7 +140,7 @@ def _new_key_note(opened: Opened) -> str:
 
 
 def _refuse_overwriting(paths: Paths, with_keys: bool) -> None:
-    places = [paths.journal, paths.state, paths.data / networks.FOLDER]
+    places = [paths.journal, *(paths.data / name for name in DATABASES), paths.data / networks.FOLDER]
     held = [place for place in (*places, *([paths.keys] if with_keys else [])) if place.exists()]
     if held:
         raise Failure(
@@ -156,7 +157,7 @@ def _author(paths: Paths) -> str:
 
 
 def _place(paths: Paths, opened: Opened, with_keys: bool) -> list[str]:
-    """Put every part where it belongs; the state store last, as its presence says that all is there."""
+    """Put every part where it belongs; the state store last."""
     what = "the backup was not restored"
     restored: list[str] = []
     if with_keys:
@@ -175,9 +176,10 @@ def _place(paths: Paths, opened: Opened, with_keys: bool) -> list[str]:
         paths.config.parent.mkdir(parents=True, exist_ok=True)
         write_private(paths.config, opened.small[CONFIG], what)
         restored.append(str(paths.config))
-    if opened.has(STATE):
-        (opened.folder / STATE).rename(paths.state)
-        restored.append(STATE)
+    for name in DATABASES:
+        if opened.has(name):
+            (opened.folder / name).rename(paths.data / name)
+            restored.append(name)
     sync_directory(paths.data)
     return restored
 
@@ -192,13 +194,13 @@ def _open(source: Path, folder: Path) -> Opened:
             for name, about in manifest["files"].items():
                 file = tar.extractfile(members[name])
                 assert file is not None, "members are files"
-                if name == STATE:
-                    with (folder / STATE).open("xb") as out:
+                if name in DATABASES:
+                    with (folder / name).open("xb") as out:
                         os.fchmod(out.fileno(), 0o600)
                         shutil.copyfileobj(file, out)
                         out.flush()
                         os.fsync(out.fileno())
-                    found = {"size": (folder / STATE).stat().st_size, "sha256": _digest_of(folder / STATE)}
+                    found = _about_file(folder / name)
                 else:
                     small[name] = file.read(SMALL_SIZE_BYTES_MAX + 1)
                     found = _about(small[name])
@@ -216,7 +218,7 @@ def _manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> dict
     if facts["schema"] != SCHEMA:
         raise ValueError(f"schema {facts['schema']}, this version reads {SCHEMA}")
     for name in facts["files"]:
-        limit = STATE_SIZE_BYTES_MAX if name == STATE else SMALL_SIZE_BYTES_MAX
+        limit = DATABASE_SIZE_BYTES_MAX if name in DATABASES else SMALL_SIZE_BYTES_MAX
         if name not in NAMES - {MANIFEST} or members[name].size > limit:
             raise ValueError(f"{str(name)[:40]!r} does not belong here or is too large")
     if facts["identity"] != all(name in facts["files"] for name in KEYS):
@@ -234,8 +236,8 @@ def _unreadable(source: Path, why: str) -> Failure:
     return Failure("nothing was restored", f"{source} is no sound backup: {why}", "take another backup file")
 
 
-def _copy_state(path: Path, copy: Path) -> None:
-    """A consistent copy through a connection of its own; a damaged store is not copied."""
+def _copy_database(path: Path, copy: Path) -> Path:
+    """A consistent copy through a connection of its own; a damaged database is not copied."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)) as held:
             damage = [str(row[0]) for row in held.execute("PRAGMA integrity_check(1)")]
@@ -247,21 +249,22 @@ def _copy_state(path: Path, copy: Path) -> None:
     except sqlite3.Error as error:
         raise Failure(
             "no backup was made",
-            f"the state store is not sound: {error}",
+            f"{path} is not sound: {error}",
             "start the node, which repairs it: luminous-node run",
         ) from error
+    return copy
 
 
-def _write_tar(draft: Path, facts: dict[str, Any], small: dict[str, bytes], state: Path | None) -> None:
+def _write_tar(draft: Path, facts: dict[str, Any], small: dict[str, bytes], databases: list[Path]) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as out:
         with tarfile.open(fileobj=out, mode="w") as tar:
             manifest = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
             for name, content in {MANIFEST: manifest, **small}.items():
                 tar.addfile(_member(name, len(content)), io.BytesIO(content))
-            if state is not None:
-                with state.open("rb") as file:
-                    tar.addfile(_member(STATE, state.stat().st_size), file)
+            for path in databases:
+                with path.open("rb") as file:
+                    tar.addfile(_member(path.name, path.stat().st_size), file)
         out.flush()
         os.fsync(out.fileno())
 
@@ -276,9 +279,9 @@ def _about(content: bytes) -> dict[str, Any]:
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _digest_of(path: Path) -> str:
+def _about_file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _read(path: Path) -> bytes | None:

@@ -14,6 +14,7 @@ from luminous.node.shell import backup as copying
 from luminous.node.shell import keyfile, networks
 from luminous.node.shell.failure import Failure
 from luminous.node.shell.paths import Paths
+from luminous.node.shell.peer_book import PeerBook
 
 pytestmark = pytest.mark.slow
 
@@ -51,13 +52,7 @@ def names(file: Path) -> set[str]:
 def test_what_is_in_it_and_who_may_read_it(node: LivingNode, whole: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain.tar"
     facts = copying.backup(places(node.data_dir), plain, with_keys=False)
-    assert names(plain) == {
-        "manifest.json",
-        "state.sqlite",
-        "phase4.yaml",
-        "network/genesis",
-        "network/addresses",
-    } - (set() if (node.data_dir / "network/addresses").exists() else {"network/addresses"})
+    assert names(plain) == {"manifest.json", "state.sqlite", "phase4.yaml", "network/genesis"}
     assert plain.stat().st_mode & 0o777 == 0o600
     assert facts["identity"] is False
     assert names(whole) - names(plain) == set(copying.KEYS)
@@ -112,7 +107,7 @@ def test_the_same_key_already_there_is_halted_too(node: LivingNode, whole: Path,
         assert "journal" in twin.connection.get("/v1/status")["halted"]
 
 
-@pytest.mark.parametrize("name", ["journal.sqlite", "state.sqlite", "network", "keys"])
+@pytest.mark.parametrize("name", ["journal.sqlite", "state.sqlite", "peers.sqlite", "network", "keys"])
 def test_nothing_is_overwritten(whole: Path, tmp_path: Path, name: str) -> None:
     place = tmp_path / "held"
     place.mkdir(mode=0o700)
@@ -182,6 +177,19 @@ def test_a_journal_hidden_in_the_file_is_not_taken(whole: Path, tmp_path: Path) 
     file = rewritten(file, tmp_path / "k.tar", "../outside", b"from elsewhere")
     copying.restore(places(tmp_path / "d"), file, with_keys=True)
     assert not (tmp_path / "d/journal.sqlite").exists() and not (tmp_path / "outside").exists()
+
+
+def test_reached_addresses_and_bans_come_along(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    keyfile.create(data / "keys")
+    book = PeerBook(data / "peers.sqlite")
+    book.reached("/ip4/192.0.2.1/tcp/4001/p2p/x", 1)
+    copying.backup(places(data), tmp_path / "b.tar", with_keys=False)  # also while the book is open
+    book.close()
+    copying.restore(places(tmp_path / "new"), tmp_path / "b.tar", with_keys=False)
+    moved = PeerBook(tmp_path / "new/peers.sqlite")
+    assert moved.addresses(8) == ("/ip4/192.0.2.1/tcp/4001/p2p/x",)
+    moved.close()
 
 
 def test_no_backup_of_a_damaged_store_or_over_a_file(tmp_path: Path) -> None:
