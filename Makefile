@@ -1,7 +1,7 @@
 # Two commands for everybody: `make demo` shows what luminous-node does, `make test` proves it.
 # Everything runs in .venv, which the first use makes (setup.sh says what it needs and why).
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench long lock clean
+.PHONY: help demo test check docs format bench long lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,7 @@ help:
 	@echo "make check   format, lint, types, imports, unit tests, determinism"
 	@echo "make bench   measurements, printed and written to build/bench.json"
 	@echo "make long    the tests that do not fit CI"
+	@echo "make docs    write the generated pages of docs/ anew"
 	@echo "make format  let ruff write the files as it likes them"
 	@echo "make lock    write requirements.lock from what .venv holds"
 	@echo "make clean   remove what was built; .venv stays"
@@ -40,6 +41,10 @@ bench: $(VENV)/.ready-dev
 
 long: $(VENV)/.ready-test
 	$(BIN)/pytest -m long $(ARGS)
+
+docs: $(VENV)/.ready-dev
+	@for page in reference control_page privacy_page; do PYTHONPATH=src $(BIN)/python tests/docs/test_$$page.py; done
+	$(BIN)/python -m luminous.simulations.lifecycle_diagram docs/governance.md
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix

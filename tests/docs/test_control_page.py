@@ -1,6 +1,6 @@
 """docs/control.md and docs/openapi.json against the code's endpoints and a node that runs.
 
-To write openapi.json anew: ``PYTHONPATH=src .venv/bin/python tests/docs/test_control_page.py``.
+To write openapi.json anew: ``make docs``.
 """
 
 import inspect
@@ -126,7 +126,7 @@ def test_every_endpoint_is_on_the_page_and_nothing_else() -> None:
 
 
 def test_openapi_is_what_the_page_says() -> None:
-    again = "PYTHONPATH=src .venv/bin/python tests/docs/test_control_page.py"
+    again = "make docs"
     assert OPENAPI.read_text(encoding="utf-8") == openapi(), f"docs/openapi.json is stale: run {again}"
 
 

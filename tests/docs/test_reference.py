@@ -1,7 +1,7 @@
 """The generated pages of docs/ are what the code says: limits, commands, configuration, parameters, kinds.
 
-To write them anew: ``PYTHONPATH=src .venv/bin/python tests/docs/test_reference.py``. Only standing text is
-written here; every row of a table comes from the code.
+To write them anew: ``make docs``. Only standing text is written here; every row of a table comes from the
+code.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from luminous.protocol.messages import SCHEMAS
 from luminous.protocol.parameters import PARAMETERS, FeatureState, is_feature
 
 ROOT = Path(__file__).resolve().parents[2]
-AGAIN = "PYTHONPATH=src .venv/bin/python tests/docs/test_reference.py"
+AGAIN = "make docs"
 MARK = f"<!-- Written by `{AGAIN}`; a test compares. -->\n"
 SAYS = {
     Kind.PROPOSAL: "puts something to the vote",
