@@ -101,6 +101,9 @@ def check_shape(proposal: Proposal, issued_at_ms: int, table: Table = TABLE) -> 
     window_min = row.get("window_min", 0)
     if isinstance(window_min, int) and proposal.closes_at_ms - issued_at_ms < window_min:
         return _no(f"{name}.window_min", f"a vote must be open for at least {window_min} ms")
+    needed = _THRESHOLDS[str(row.get("needs", "simple"))]
+    if proposal.threshold < needed:
+        return _no(f"{name}.needs", f"at least the {needed.name.lower()} threshold")
     required = row.get("requires", [])
     for what in required if isinstance(required, list) else []:
         if what != "uncertainty":

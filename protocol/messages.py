@@ -11,6 +11,7 @@ from luminous.protocol.closing import CLOSE
 from luminous.protocol.deltas import DELTA
 from luminous.protocol.kinds import Kind
 from luminous.protocol.minutes import FINAL, HEADS, LEAD, REPORT, VOTE
+from luminous.protocol.operations import OPERATION
 from luminous.protocol.proposals import PROPOSAL
 from luminous.protocol.schema import Schema
 
@@ -23,6 +24,7 @@ SCHEMAS: dict[int, Schema[Any]] = {
     Kind.LEAD: LEAD,
     Kind.VOTE: VOTE,
     Kind.FINAL: FINAL,
+    Kind.OPERATION: OPERATION,
     Kind.DELTA: DELTA,
     Kind.BINDING: BINDING,
 }

@@ -24,6 +24,8 @@ HEADS_VOTERS = 256
 HEADS_LINKS_MAX = 4
 # Due proposals in one Report; the others follow in the next epoch. Stops oversized Reports.
 REPORT_ENTRIES_MAX = 16
+# Operations on the roll in one Report; the others follow in the next epoch. Stops oversized Reports.
+REPORT_OPERATIONS_MAX = 256
 # Reports in one leader proposal and members of a roll that Minutes can serve in one envelope.
 LEAD_REPORTS_MAX = 1024
 # Iterations of one epoch that can be expressed.
@@ -63,12 +65,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The payload of Kind.REPORT: what a member had frozen at ``stamp_ms`` of its own clock."""
+    """The payload of Kind.REPORT: what a member had frozen at ``stamp_ms`` of its own clock.
+
+    ``operations``: ids of held operations on the roll that no Minutes have yet.
+    """
 
     epoch: int
     parent: bytes
     stamp_ms: int
     entries: tuple[Entry, ...]
+    operations: tuple[EnvelopeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,7 @@ REPORT: Schema[Report] = Schema(
     (1, "parent", fixed(DIGEST_SIZE_BYTES)),
     (2, "stamp_ms", uint()),
     (3, "entries", many(nested(ENTRY), REPORT_ENTRIES_MAX)),
+    extras=((4, "operations", digests(REPORT_OPERATIONS_MAX), ()),),
 )
 LEAD: Schema[Lead] = Schema(
     Lead,

@@ -5,19 +5,24 @@ the agreed Reports list it or a later ballot of its chain: at least one honest m
 (back-dating is useless), and none that all honest members held can be left out (no leader censors).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from luminous.protocol.ballots import Cast, Choice
+from luminous.protocol.electorate import Electorate, follow
+from luminous.protocol.electorate import Signed as Concerning
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.minutes import HEADS_VOTERS, NO_PARENT, Entry, Heads, Report, value_of
 from luminous.protocol.proposals import Proposal
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
-from luminous.protocol.tally import Tally, decide
+from luminous.protocol.tally import Tally, Verdict, decide
 
 Signed: TypeAlias = tuple[AuthorId, Report]
+# A proposal closes at most this long after the Minutes that followed its anchor. Stops proposals that ask a
+# roll of long ago.
+ANCHOR_AGE_MS_MAX = 60 * 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +36,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Minutes:
-    """One epoch's final result. ``at_ms``: agreed time, never earlier than the Minutes before."""
+    """One epoch's final result. ``at_ms``: agreed time, never earlier than the Minutes before.
+
+    ``operations``: the agreed ones. ``electorate``: who decides after these Minutes; None: the founders.
+    """
 
     epoch: int
     parent: bytes
     value: bytes
     at_ms: int
     outcomes: tuple[Outcome, ...]
+    operations: tuple[EnvelopeId, ...] = ()
+    electorate: Electorate | None = None
 
 
 BEGINNING = Minutes(0, NO_PARENT, NO_PARENT, 0, ())
@@ -52,12 +62,32 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What a derivation may look up: proposals, Heads by digest, a proposal's ballots by id."""
+    """What a derivation may look up: proposals, Heads by digest, a proposal's ballots by id, operations.
+
+    ``roll``: the founders. ``chain``: the Minutes so far, from the beginning on. ``cooling_ms``: how long a
+    fragile outcome waits. An operation that proves nothing is held as None.
+    """
 
     roll: Roll
     proposals: Mapping[ProposalId, Proposal]
     heads: Mapping[bytes, Heads]
     casts: Callable[[ProposalId], Mapping[EnvelopeId, Cast]]
+    operations: Mapping[EnvelopeId, Concerning | None] = field(default_factory=dict)
+    chain: Sequence[Minutes] = ()
+    cooling_ms: int = 0
+
+    def electorate(self, minutes: Minutes) -> Electorate:
+        """Who decides after ``minutes``."""
+        return minutes.electorate or Electorate(self.roll)
+
+    def asked(self, proposal: Proposal, epoch: int) -> Roll | None:
+        """The roll that answers a proposal counted in ``epoch``; None if its anchor is none, or too old."""
+        anchor = proposal.anchor
+        if anchor >= epoch:
+            return None
+        if anchor + 1 < epoch and proposal.closes_at_ms > self.chain[anchor + 1].at_ms + ANCHOR_AGE_MS_MAX:
+            return None
+        return self.electorate(self.chain[anchor]).roll if anchor else self.roll
 
 
 def derive(
@@ -68,7 +98,8 @@ def derive(
     A proposal is decided if at least 2f+1 of the Reports freeze it after its deadline (so f+1 honest clocks
     say that it is over, and at least f+1 honest Reports list what they held); the others wait.
     """
-    roll = book.roll
+    electorate = book.electorate(before)
+    roll = electorate.roll
     epoch, parent = before.epoch + 1, before.value
     authors = {author for author, _ in reports.values()}
     if len(authors) != len(reports) or len(reports) < roll.quorum or not all(a in roll for a in authors):
@@ -93,19 +124,53 @@ def derive(
             missing.append(proposal)
             continue
         entries = [entry for stamp_ms, entry in listed if stamp_ms >= known.closes_at_ms]
-        if len(entries) < enough:
+        asked = book.asked(known, epoch)
+        if len(entries) < enough or asked is None:
             continue
-        outcome = _count(book, proposal, known, entries)
+        outcome = _count(book, proposal, known, entries, asked, support_min(roll))
         if isinstance(outcome, Missing):
             missing += outcome.ids
         else:
             outcomes.append((known.closes_at_ms, outcome))
+    agreed = _operations(decided, reports.values(), support_min(roll))
+    missing += [identifier for identifier in agreed if identifier not in book.operations]
     if missing:
         return Missing(tuple(missing))
     stamps = sorted(report.stamp_ms for _, report in reports.values())
     at_ms = max(before.at_ms, stamps[(len(stamps) - 1) // 2])
     ordered = tuple(outcome for _, outcome in sorted(outcomes, key=lambda item: (item[0], item[1].proposal)))
-    return Minutes(epoch, parent, value_of(epoch, parent, sorted(reports)), at_ms, ordered)
+    proved = [book.operations[identifier] for identifier in agreed]
+    after = follow(
+        electorate,
+        at_ms,
+        sorted(authors),
+        [signed for signed in proved if signed is not None],
+        _admitted(book, ordered, at_ms),
+    )
+    return Minutes(
+        epoch, parent, value_of(epoch, parent, sorted(reports)), at_ms, ordered, tuple(agreed), after
+    )
+
+
+def _operations(
+    decided: Mapping[ProposalId, object], reports: Iterable[Signed], needed: int
+) -> list[EnvelopeId]:
+    """Operations that at least f+1 Reports list and no earlier Minutes have, by id."""
+    support: dict[EnvelopeId, int] = {}
+    for _, report in reports:
+        for identifier in dict.fromkeys(report.operations):
+            support[identifier] = support.get(identifier, 0) + 1
+    listed = [identifier for identifier, count in support.items() if count >= needed]
+    return sorted(identifier for identifier in listed if ProposalId(identifier) not in decided)
+
+
+def _admitted(book: Book, outcomes: Iterable[Outcome], at_ms: int) -> list[tuple[int, AuthorId]]:
+    """Passed admissions with the earliest time: fragile ones cool down."""
+    return [
+        (at_ms + (0 if outcome.tally.is_robust else book.cooling_ms), AuthorId(known.candidate))
+        for outcome, known in ((outcome, book.proposals[outcome.proposal]) for outcome in outcomes)
+        if known.candidate and outcome.tally.verdict is Verdict.PASSED
+    ]
 
 
 def support_min(roll: Roll) -> int:
@@ -113,12 +178,13 @@ def support_min(roll: Roll) -> int:
     return roll.faulty_max + 1
 
 
-def _count(book: Book, identifier: ProposalId, proposal: Proposal, entries: list[Entry]) -> Outcome | Missing:
-    roll = book.roll
-    support = _support(book, entries)
+def _count(
+    book: Book, identifier: ProposalId, proposal: Proposal, entries: list[Entry], roll: Roll, needed: int
+) -> Outcome | Missing:
+    """Count what at least ``needed`` Reports list, of the members of ``roll``: those who were asked."""
+    support = _support(book, entries, roll)
     if isinstance(support, Missing):
         return support
-    needed = support_min(roll)
     casts = book.casts(identifier)
     missing = [
         link for (_, _, link), count in sorted(support.items()) if count >= needed and link not in casts
@@ -156,7 +222,9 @@ def _is_its(cast: Cast, roll: Roll, voter: int, sequence: int, proposal: Proposa
     return roll.members[voter] == cast.voter and cast.sequence == sequence and is_timely
 
 
-def _support(book: Book, entries: list[Entry]) -> dict[tuple[int, int, EnvelopeId], int] | Missing:
+def _support(
+    book: Book, entries: list[Entry], roll: Roll
+) -> dict[tuple[int, int, EnvelopeId], int] | Missing:
     """How many Reports list each (voter, sequence, ballot). Equal Heads are read once, with their weight."""
     weights: dict[tuple[int, bytes], int] = {}
     for entry in entries:
@@ -170,7 +238,7 @@ def _support(book: Book, entries: list[Entry]) -> dict[tuple[int, int, EnvelopeI
         links = {
             (row.voter, sequence, link): None
             for row in book.heads[name].rows
-            if row.voter // HEADS_VOTERS == block and row.voter < book.roll.size
+            if row.voter // HEADS_VOTERS == block and row.voter < roll.size
             for sequence, link in row.links()
         }
         for key in links:

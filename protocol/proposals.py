@@ -7,6 +7,7 @@ is only ever shown. Whether an effect is legal is ``constitution``'s; whether it
 from dataclasses import dataclass
 from enum import IntEnum
 
+from luminous.crypto.keys import PUBLIC_KEY_SIZE_BYTES, is_public_key
 from luminous.protocol.limits import (
     EFFECTS_PER_PROPOSAL_MAX,
     NAME_SIZE_BYTES_MAX,
@@ -15,7 +16,7 @@ from luminous.protocol.limits import (
     UINT_MAX,
 )
 from luminous.protocol.reasons import Reason, Refused
-from luminous.protocol.schema import Schema, choice, flag, integer, many, nested, text, uint
+from luminous.protocol.schema import Schema, choice, fixed, flag, integer, many, nested, text, uint
 
 UNKNOWN_SIZE_BYTES_MAX = 300
 UNKNOWNS_MAX = 4
@@ -27,6 +28,7 @@ class ProposalKind(IntEnum):
     PARAMETER = 1  # changes typed parameters
     FEATURE = 2  # turns features off, opt-in or on
     TEXT = 3  # a resolution in words, without effect on machines
+    MEMBER = 4  # admits the holder of a key to the roll
 
 
 class Threshold(IntEnum):
@@ -62,7 +64,11 @@ class Uncertainty:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The payload of Kind.PROPOSAL. ``closes_at_ms``: wall clock; later ballots never count."""
+    """The payload of Kind.PROPOSAL. ``closes_at_ms``: wall clock; later ballots never count.
+
+    ``anchor``: number of the Minutes whose roll answers (0: the founders), so nobody who comes later changes
+    who may vote or how many are enough. ``candidate``: the key that a MEMBER proposal admits.
+    """
 
     kind: ProposalKind
     title: str
@@ -71,6 +77,8 @@ class Proposal:
     threshold: Threshold
     closes_at_ms: int
     uncertainty: Uncertainty = Uncertainty()
+    anchor: int = 0
+    candidate: bytes = b""
 
 
 EFFECT: Schema[Effect] = Schema(
@@ -89,9 +97,13 @@ UNCERTAINTY: Schema[Uncertainty] = Schema(
 
 
 def check_shape(proposal: Proposal) -> Refused | None:
-    """A text resolution has no effects, every other proposal has some; no parameter is named twice."""
-    if (proposal.kind is ProposalKind.TEXT) != (not proposal.effects):
-        return Refused(Reason.MALFORMED, "text proposals have no effects, all others at least one")
+    """Texts and admissions have no effects, others some; only admissions name a valid candidate's key."""
+    if (proposal.kind in (ProposalKind.TEXT, ProposalKind.MEMBER)) != (not proposal.effects):
+        return Refused(Reason.MALFORMED, "texts and admissions have no effects, all others at least one")
+    if (proposal.kind is ProposalKind.MEMBER) != bool(proposal.candidate):
+        return Refused(Reason.MALFORMED, "admissions name a candidate, and nothing else does")
+    if proposal.candidate and not is_public_key(proposal.candidate):
+        return Refused(Reason.BAD_KEY, "the candidate's key is not a valid public key")
     keys = [effect.key for effect in proposal.effects]
     if len(set(keys)) != len(keys):
         return Refused(Reason.MALFORMED, "one parameter named twice")
@@ -108,4 +120,5 @@ PROPOSAL: Schema[Proposal] = Schema(
     (5, "closes_at_ms", uint()),
     (6, "uncertainty", nested(UNCERTAINTY)),
     check=check_shape,
+    extras=((7, "anchor", uint(), 0), (8, "candidate", fixed(PUBLIC_KEY_SIZE_BYTES), b"")),
 )

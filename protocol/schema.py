@@ -140,7 +140,9 @@ def many(inner: Shape[T], high: int, low: int = 0) -> Shape[tuple[T, ...]]:
 class Schema(Generic[T]):
     """A dataclass and its fields: ``Schema(Ballot, (1, "proposal", fixed(32)), ...)``.
 
-    ``check`` may refuse a combination of fields that are each within bounds.
+    ``check`` may refuse a combination of fields that are each within bounds. ``extras``: fields that are on
+    the wire exactly when they differ from their default, so records without them have the bytes they had
+    before those fields existed; a default that is written out is refused (one value, one encoding).
     """
 
     def __init__(
@@ -148,21 +150,28 @@ class Schema(Generic[T]):
         record: type[T],
         *fields: tuple[int, str, Shape[Any]],
         check: Callable[[T], Refused | None] | None = None,
+        extras: tuple[tuple[int, str, Shape[Any], object], ...] = (),
     ) -> None:
-        assert len({key for key, _, _ in fields}) == len(fields)
+        assert len({key for key, *_ in (*fields, *extras)}) == len(fields) + len(extras)
         self.record = record
         self.fields = fields
+        self.extras = extras
         self._check = check
 
     def pack(self, record: T) -> Value:
         """The record as a map of integer keys."""
-        return {key: shape.pack(getattr(record, name)) for key, name, shape in self.fields}
+        packed = {key: shape.pack(getattr(record, name)) for key, name, shape in self.fields}
+        for key, name, shape, default in self.extras:
+            if getattr(record, name) != default:
+                packed[key] = shape.pack(getattr(record, name))
+        return packed
 
     def parse(self, value: Value) -> T | Refused:
         """The record of a decoded map, or why not."""
         if not isinstance(value, dict):
             return Refused(Reason.MALFORMED, "a map is expected")
-        if len(value) != len(self.fields):
+        present = [extra for extra in self.extras if extra[0] in value]
+        if len(value) != len(self.fields) + len(present):
             return Refused(Reason.MALFORMED, "unknown or missing keys")
         arguments: dict[str, Any] = {}
         for key, name, shape in self.fields:
@@ -171,6 +180,13 @@ class Schema(Generic[T]):
             parsed = shape.parse(value[key])  # type: ignore[index]
             if isinstance(parsed, Refused):
                 return Refused(parsed.reason, f"{name}: {parsed.detail}")
+            arguments[name] = parsed
+        for key, name, shape, default in present:
+            parsed = shape.parse(value[key])  # type: ignore[index]
+            if isinstance(parsed, Refused):
+                return Refused(parsed.reason, f"{name}: {parsed.detail}")
+            if parsed == default:
+                return Refused(Reason.NOT_CANONICAL, f"{name}: a default is not written")
             arguments[name] = parsed
         record = self.record(**arguments)
         if self._check is not None:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from luminous.protocol.ballots import Choice
 from luminous.simulations import audit_bench
 
 TOOL = "belenios-tool"  # Debian package belenios-tool
@@ -53,9 +54,7 @@ def _prepare(place: Path, voters: int) -> None:
     _run(place, "archive", "init")
     for number, line in enumerate(private):
         (place / "credential").write_text(line.split()[1] + "\n")
-        (place / "answer").write_text(
-            f"[[{int(audit_bench.answer_of(number) is not audit_bench.Choice.NO)}]]\n"
-        )
+        (place / "answer").write_text(f"[[{int(audit_bench.answer_of(number) is Choice.YES)}]]\n")
         ballot = _run(place, "election", "generate-ballot", "--privcred", "credential", "--ballot", "answer")
         _run(place, "archive", "add-event", "--type=Ballot", text=ballot)
 

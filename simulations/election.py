@@ -99,7 +99,7 @@ class Election:
     def restart(self, number: int, order: Callable[[list[Admitted]], list[Admitted]] = list) -> None:
         """Rebuild a member's machine from what it held, heard in any order."""
         member = self.members[number]
-        member.governance = self._build(self.roll.members[number], self.roll)
+        member.governance = self._build(AuthorId(signer_of(member.number).public), self.roll)
         for envelope in order(list(member.held.values())):
             member.governance.hear(envelope, instant(START_MS))
 

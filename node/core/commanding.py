@@ -4,6 +4,7 @@ Refuses nothing by its own judgement: it reads words, the machines judge.
 """
 
 from luminous.node.core import commands
+from luminous.node.core.governance.membership import Words, admission
 from luminous.node.core.instant import Instant
 from luminous.node.core.machines import Machines, Outcomes
 from luminous.node.core.outcomes import Emit
@@ -12,6 +13,7 @@ from luminous.protocol.bindings import Binding
 from luminous.protocol.identifiers import ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import TEXT_SIZE_BYTES_MAX, TITLE_SIZE_BYTES_MAX
+from luminous.protocol.operations import OPERATION, Operation, Verb
 from luminous.protocol.proposals import PROPOSAL, Effect, Proposal, ProposalKind, Threshold, Uncertainty
 from luminous.protocol.reasons import Reason, Refused
 
@@ -35,6 +37,8 @@ def execute(machines: Machines, command: commands.Command, at: Instant) -> Done:
             if machines.governance is None:
                 return _NO_NETWORK
             return machines.governance.set_parameter(command.key, command.value, at)
+        case commands.Invite() | commands.Leave() | commands.Rotate():
+            return _change_roll(machines, command, at)
         case commands.GrantLearning():
             return machines.grant(command.level, at)
         case commands.Forget():
@@ -68,6 +72,30 @@ def _propose(machines: Machines, command: commands.Propose, at: Instant) -> Done
     )
     checked = PROPOSAL.parse(PROPOSAL.pack(proposal))
     return checked if isinstance(checked, Refused) else machines.governance.propose(proposal, at)
+
+
+def _change_roll(
+    machines: Machines, command: commands.Invite | commands.Leave | commands.Rotate, at: Instant
+) -> Done:
+    if machines.governance is None:
+        return _NO_NETWORK
+    if isinstance(command, commands.Leave):
+        return machines.governance.leave(at)
+    try:
+        if isinstance(command, commands.Rotate):
+            successor, consent = bytes.fromhex(command.successor), bytes.fromhex(command.consent)
+            operation = Operation(Verb.ROTATE, successor, consent)
+            checked = OPERATION.parse(OPERATION.pack(operation))
+            if isinstance(checked, Refused):
+                return checked
+            return machines.governance.rotate(successor, consent, at)
+        candidate = bytes.fromhex(command.author)
+    except ValueError:
+        return Refused(Reason.BAD_KEY, "a key is written in hexadecimal digits")
+    words = Words(command.title, command.text, command.closes_at_ms)
+    proposal = admission(candidate, words)
+    shown = PROPOSAL.parse(PROPOSAL.pack(proposal))
+    return shown if isinstance(shown, Refused) else machines.governance.invite(candidate, words, at)
 
 
 def _vote(machines: Machines, command: commands.CastVote, at: Instant) -> Done:

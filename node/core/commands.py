@@ -76,7 +76,42 @@ class Bind:
     not_after_ms: int
 
 
-Command: TypeAlias = Propose | CastVote | Override | SetParameter | GrantLearning | Forget | Heal | Bind
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Ask the members to admit the holder of ``author`` (hexadecimal key); closes at ``closes_at_ms``."""
+
+    author: str
+    title: str
+    text: str
+    closes_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave the roll for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Give the own place on the roll to another key, which signed ``consent`` (both hexadecimal)."""
+
+    successor: str
+    consent: str
+
+
+Command: TypeAlias = (
+    Propose
+    | CastVote
+    | Override
+    | SetParameter
+    | GrantLearning
+    | Forget
+    | Heal
+    | Bind
+    | Invite
+    | Leave
+    | Rotate
+)
 
 # Commands whose outcome is signed: they need a network, a journal and an unhalted key.
-SIGNED = (Propose, CastVote, SetParameter, Bind)
+SIGNED = (Propose, CastVote, SetParameter, Bind, Invite, Leave, Rotate)

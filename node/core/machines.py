@@ -49,9 +49,13 @@ class Machines:
         """Why an envelope is not held: only members' records are, and deltas of anyone in an open network."""
         if envelope.kind is Kind.DELTA and envelope.payload.window < self._oldest_window(at):
             return Refused(Reason.RETIRED, "its window is over")
-        if envelope.author in self.roll or (envelope.kind is Kind.DELTA and self.law.is_open):
+        if self.is_known(envelope.author) or (envelope.kind is Kind.DELTA and self.law.is_open):
             return None
         return Refused(Reason.NOT_A_MEMBER, "")
+
+    def is_known(self, author: AuthorId) -> bool:
+        """Is or was ``author`` on the roll? What a former member signed still counts where it was asked."""
+        return author in self.roll or (self.governance is not None and self.governance.is_known(author))
 
     def hear(self, envelope: Admitted, at: Instant, *, gossiped: bool = False) -> tuple[Outcome, ...]:
         """An envelope, to whom it concerns."""
@@ -81,6 +85,7 @@ class Machines:
         outcomes: list[Outcome | Act] = [*self.health.tick(at), *self.healing.tick(at), *self.causes.tick(at)]
         if self.governance is not None and may_sign:
             outcomes.extend(self.governance.tick(at, synced=synced))
+            self._follow_roll(self.governance.roll())
             effective = self.governance.parameters(at.wall_ms)
             self.health.set_interval(effective[parameters.HEALTH_INTERVAL_S] * 1000)
             if self.learning is not None:
@@ -88,6 +93,13 @@ class Machines:
         if self.learning is not None and may_sign:
             outcomes.extend(self.learning.tick(at))
         return tuple(outcomes)
+
+    def _follow_roll(self, roll: Roll) -> None:
+        """The roll changed by Minutes: who may contribute changes with it."""
+        if roll != self.roll:
+            self.roll = roll
+            if self.learning is not None and not self.law.is_open:
+                self.learning.set_eligible(frozenset(roll.members))
 
     def deadlines(self) -> tuple[int | None, int | None]:
         """The next wall_ms and the next mono_ms at which some machine wants a tick."""
@@ -163,7 +175,7 @@ def build(config: Config) -> Machines:
 def _governance(config: Config, membership: Membership, roll: Roll) -> Governance:
     me = AuthorId(config.signer.public)
     values = {parameter.key: parameter.value for parameter in membership.genesis.parameters}
-    return Governance(me if me in roll else None, roll, values, is_fleet=membership.genesis.fleet)
+    return Governance(me, roll, values, is_fleet=membership.genesis.fleet)
 
 
 def learning_law(membership: Membership) -> LearningLaw:

@@ -11,6 +11,7 @@ from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.protocol.codec import Value
 from luminous.protocol.constitution_table import TABLE
+from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.parameters import PARAMETERS
 from luminous.protocol.reasons import Refused
 
@@ -32,8 +33,8 @@ def status(node: Node) -> View:
             "id": membership.id.hex(),
             "name": membership.genesis.name,
             "fleet": membership.genesis.fleet,
-            "members": len(membership.genesis.founders),
-            "member": node.me in membership.genesis.founders,
+            "members": node.machines.roll.size,
+            "member": AuthorId(node.me) in node.machines.roll,
         },
         "records": len(node.records),
         "health": {
@@ -155,6 +156,28 @@ def verify(node: Node) -> View:
     if governance is not None:
         evidence = [repr(item)[:500] for item in governance.evidence()]
     return {"holds": holds, "outcomes": outcomes, "windows": windows, "evidence": evidence}
+
+
+def members(node: Node) -> View:
+    """Who decides now, who waits, who is dormant."""
+    governance = node.machines.governance
+    if governance is None:
+        return {"members": [], "waiting": [], "dormant": []}
+    governance.parameters(_now(node).wall_ms)
+    electorate = governance.electorate()
+    roll = electorate.roll
+    seen = {key: at_ms for at_ms, key in electorate.seen}
+    rows: list[View] = [
+        {"author": key.hex(), "me": key == node.me, "seen_at_ms": seen.get(key)} for key in roll.members
+    ]
+    return {
+        "members": rows,
+        "faulty_max": roll.faulty_max,
+        "quorum": roll.quorum,
+        "waiting": [{"author": key.hex(), "from_ms": at_ms} for at_ms, key in electorate.waiting],
+        "dormant": [key.hex() for key in electorate.dormant],
+        "gone": len(electorate.gone),
+    }
 
 
 def privacy(node: Node) -> View:

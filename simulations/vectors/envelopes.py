@@ -16,6 +16,7 @@ from luminous.protocol.layout import FIXES_1
 from luminous.protocol.limits import UINT_MAX
 from luminous.protocol.messages import SCHEMAS
 from luminous.protocol.minutes import NO_PARENT, Entry, Final, Heads, Lead, Report, Row, Vote
+from luminous.protocol.operations import Operation, Verb, consent_of
 from luminous.protocol.proposals import Effect, Proposal, ProposalKind, Threshold, Uncertainty
 from luminous.simulations.vectors.scene import (
     AT_MS,
@@ -82,6 +83,37 @@ PAYLOADS: tuple[tuple[str, Kind, object], ...] = (
     ("a vote", Kind.VOTE, Vote(1, 1, _id("value"))),
     ("a skip", Kind.VOTE, Vote(1, 2, b"")),
     ("a final", Kind.FINAL, Final(1, 1)),
+    ("a leave", Kind.OPERATION, Operation(Verb.LEAVE)),
+    (
+        "a rotation",
+        Kind.OPERATION,
+        Operation(
+            Verb.ROTATE,
+            MEMBERS[0].public,
+            consent_of(MEMBERS[0], NETWORK, AuthorId(MEMBERS[3].public)),
+        ),
+    ),
+    ("evidence", Kind.OPERATION, Operation(Verb.EVIDENCE, first=_id("first"), second=_id("last"))),
+    (
+        "a proposal to admit a member, asked of the roll after Minutes 3",
+        Kind.PROPOSAL,
+        Proposal(
+            ProposalKind.MEMBER,
+            "Admit a member",
+            "",
+            (),
+            Threshold.SUPER,
+            AT_MS + DAY_MS,
+            Uncertainty(0, ("whether a key is a person",)),
+            anchor=3,
+            candidate=MEMBERS[0].public,
+        ),
+    ),
+    (
+        "a report with operations",
+        Kind.REPORT,
+        Report(2, _id("minutes"), AT_MS + DAY_MS, (), tuple(sorted((_id("a"), _id("b"))))),  # type: ignore[arg-type]
+    ),
 )
 
 

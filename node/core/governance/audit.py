@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from luminous.node.core.governance.force import Force, fold
 from luminous.node.core.governance.minutes import MinutesClosing
+from luminous.node.core.governance.operations import Operations
 from luminous.node.core.governance.pool import Held, Pool
 from luminous.node.core.governance.settled import Settled
 from luminous.protocol.admission import admit
@@ -28,8 +29,8 @@ from luminous.protocol.genesis import network_id, read_genesis
 from luminous.protocol.identifiers import EnvelopeId, NetworkId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.minutes import Heads, heads_digest
-from luminous.protocol.minutes_count import BEGINNING, Book, Minutes, Missing, Outcome, Signed, derive
-from luminous.protocol.parameters import defaults
+from luminous.protocol.minutes_count import BEGINNING, Book, Minutes, Missing, Signed, derive
+from luminous.protocol.parameters import VOTING_WINDOW_MS_MIN, defaults
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Verdict
@@ -38,7 +39,7 @@ MAGIC = b"luminous-election/1\n"
 # An election file. Stops files that do not fit in memory.
 FILE_SIZE_BYTES_MAX = 256 * 1024 * 1024
 _GENESIS, _ENVELOPE, _CERTIFICATE = 0, 1, 2
-_KINDS = (Kind.PROPOSAL, Kind.BALLOT, Kind.REPORT, Kind.HEADS)
+_KINDS = (Kind.PROPOSAL, Kind.BALLOT, Kind.REPORT, Kind.HEADS, Kind.OPERATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def export(genesis: bytes, envelopes: Iterable[Admitted], certificates: Iterable
     return b"".join(parts)
 
 
-def certificates(closing: MinutesClosing, roll: Roll) -> tuple[Certificate, ...]:
+def certificates(closing: MinutesClosing) -> tuple[Certificate, ...]:
     """The certificates of a node's final Minutes, from the Votes and Finals that it holds."""
     found: list[Certificate] = []
     for minutes in closing.chain()[1:]:
@@ -140,6 +141,7 @@ def audit_records(
 ) -> Audit | Refused:
     """Check every signature, verify every certificate in turn, derive every outcome again."""
     pool, reports, heads = Pool(roll), dict[EnvelopeId, Signed](), dict[bytes, Heads]()
+    operations = Operations()
     signatures = 0
     for raw in envelopes:
         envelope = admit(raw, network)
@@ -154,18 +156,22 @@ def audit_records(
             reports[envelope.id] = (envelope.author, envelope.payload)
         elif envelope.kind is Kind.HEADS:
             heads[heads_digest(envelope.payload)] = envelope.payload
+        elif envelope.kind is Kind.OPERATION:
+            operations.hear(envelope)
     proposals = {identifier: held.proposal for identifier, held in pool.proposals.items()}
-    book = Book(roll, proposals, heads, pool.by_id)
     chain: list[Minutes] = [BEGINNING]
-    decided: dict[ProposalId, Outcome] = {}
+    cooling_ms = standing.values[VOTING_WINDOW_MS_MIN]
+    book = Book(roll, proposals, heads, pool.by_id, operations.bodies, chain, cooling_ms)
+    decided: dict[ProposalId, object] = {}
     for proof in proofs:
         certificate = read_certificate(proof)
         if isinstance(certificate, Refused):
             return certificate
-        refusal = verify_certificate(certificate, network, roll)
+        deciding = book.electorate(chain[-1]).roll
+        refusal = verify_certificate(certificate, network, deciding)
         if refusal is not None:
             return refusal
-        signatures += 2 * roll.quorum
+        signatures += 2 * deciding.quorum
         listed = certificate.report_ids()
         if any(identifier not in reports for identifier in listed):
             return Refused(Reason.NOTHING_NEW, "a Report of the Minutes is not in the file")
@@ -178,6 +184,7 @@ def audit_records(
             return Refused(Reason.MALFORMED, f"the certificate is not of Minutes {minutes.epoch}")
         chain.append(minutes)
         decided.update((outcome.proposal, outcome) for outcome in minutes.outcomes)
+        decided.update((ProposalId(identifier), None) for identifier in minutes.operations)
     settled = [
         Settled(outcome.proposal, outcome.tally, minutes.at_ms, minutes.epoch)
         for minutes in chain

@@ -12,6 +12,7 @@ from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ORPHANS_MAX
+from luminous.protocol.roll import Roll
 
 # Different Closes kept per member and proposal: two prove equivocation.
 _CLOSES_PER_MEMBER_MAX = 2
@@ -72,6 +73,22 @@ class FirstClosing:
             if held.id not in self._signed and self._pool.refusal(held) is None
         ]
         return min(due, default=None)
+
+    def is_known(self, author: AuthorId) -> bool:
+        """The founders alone."""
+        return author in self._pool.roll
+
+    def roll(self) -> Roll:
+        """The founders."""
+        return self._pool.roll
+
+    def anchor(self) -> int:
+        """Always the founders."""
+        return 0
+
+    def is_stale(self, anchor: int, issued_at_ms: int) -> bool:
+        """Never: the roll does not change."""
+        return False
 
     def settled(self) -> list[Settled]:
         """Final outcomes by (closing time, id)."""

@@ -59,7 +59,7 @@ def fold(
             is_failed = item.tally.verdict is Verdict.FAILED
             steps[item.proposal] = (Step.FINAL_FAILED if is_failed else Step.FINAL_NO_QUORUM,)
             continue
-        if not proposal.effects:
+        if not proposal.effects and not proposal.candidate:
             steps[item.proposal] = (Step.FINAL_WORDS,)
             continue
         start = starts[item.proposal] = starts_at_ms(item, genesis)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from luminous.node.core.governance.pool import Held, Pool
 from luminous.protocol.ballots import chains_of
-from luminous.protocol.identifiers import ProposalId
+from luminous.protocol.identifiers import AuthorId, ProposalId
 from luminous.protocol.minutes import Entry, Heads, Report, freeze, heads_digest
 
 # Heads records of one member. Stops storage floods by one member.
@@ -21,14 +21,14 @@ class Frozen:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.heads: dict[bytes, Heads] = {}
-        self._heads_of: dict[int, int] = {}
+        self._heads_of: dict[AuthorId, int] = {}
         self._names: dict[ProposalId, tuple[bytes, ...]] = {}
         self._own: dict[bytes, Heads] = {}
 
     def __contains__(self, proposal: ProposalId) -> bool:
         return proposal in self._names
 
-    def hear_heads(self, heads: Heads, member: int) -> bool:
+    def hear_heads(self, heads: Heads, member: AuthorId) -> bool:
         """Hold a member's Heads record."""
         name = heads_digest(heads)
         count = self._heads_of.get(member, 0)
@@ -48,8 +48,10 @@ class Frozen:
         if held.id in self._names:
             return
         closes_at_ms = held.proposal.closes_at_ms
+        roll = self._pool.roll_at(held.proposal.anchor)
+        assert roll is not None, "only what can be answered is frozen"
         timely = [cast for cast in self._pool.casts(held.id) if cast.issued_at_ms <= closes_at_ms]
-        blocks = [(heads_digest(block), block) for block in freeze(self._pool.roll, chains_of(timely))]
+        blocks = [(heads_digest(block), block) for block in freeze(roll, chains_of(timely))]
         self._own.update(blocks)
         self._names[held.id] = tuple(name for name, _ in blocks)
 

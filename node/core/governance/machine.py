@@ -6,25 +6,30 @@ closing's proof. Own envelopes must be heard like all others, in the same ``hand
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from luminous.node.core.governance.audit import certificates, export
 from luminous.node.core.governance.decision import Decision, Verification
 from luminous.node.core.governance.force import Force, by_owner, fold
 from luminous.node.core.governance.lifecycle import Phase, Step, phase_after
+from luminous.node.core.governance.membership import Words, admission, care, may_admit, may_operate
 from luminous.node.core.governance.minutes import KINDS as CLOSING_KINDS
 from luminous.node.core.governance.minutes import MinutesClosing
 from luminous.node.core.governance.pool import Evidence, Held, Pool
 from luminous.node.core.governance.settled import Closing, Settled
+from luminous.node.core.governance.witness import Witness
 from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Ballot, Choice, chain_of
 from luminous.protocol.codec import Value
 from luminous.protocol.constitution import Standing, check_override, check_proposal, check_value
+from luminous.protocol.electorate import Electorate, Signed
 from luminous.protocol.envelope import Admitted
-from luminous.protocol.identifiers import AuthorId, ProposalId
+from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import OPEN_PROPOSALS_PER_AUTHOR_MAX
-from luminous.protocol.parameters import CLOSING_GRACE_MS, PARAMETERS, is_feature
+from luminous.protocol.operations import Operation, Verb
+from luminous.protocol.parameters import CLOSING_GRACE_MS, PARAMETERS, VOTING_WINDOW_MS_MIN, is_feature
 from luminous.protocol.proposals import Effect, Proposal, ProposalKind, Threshold, check_shape
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
@@ -32,6 +37,8 @@ from luminous.protocol.tally import Verdict, count
 
 KINDS = (Kind.PROPOSAL, Kind.BALLOT, *CLOSING_KINDS)
 _OVERRIDE = "governance.override"
+# Envelopes of authors who are on no roll yet. Stops strangers from filling memory.
+STRANGERS_MAX = 8192
 
 
 class Governance:
@@ -55,10 +62,11 @@ class Governance:
         values = {key: law.get(key, parameter.default) for key, parameter in PARAMETERS.items()}
         self._genesis = Standing(values, {}, is_fleet)
         self._me = me
-        self._roll = roll
-        self._pool = Pool(roll, is_fleet=is_fleet)
+        self._pool = Pool(roll, is_fleet=is_fleet, cooling_ms=values[VOTING_WINDOW_MS_MIN])
         patience_ms = min(10_000, max(500, values[CLOSING_GRACE_MS])) if pace_ms is None else pace_ms
         self._closing = build(me, self._pool, patience_ms)
+        self._strangers: dict[EnvelopeId, Admitted] = {}
+        self._witness = Witness()
         self._overrides: dict[str, int] = {}
         self._pending: dict[ProposalId, Ballot] = {}
         self._told: dict[ProposalId, Phase] | None = None
@@ -71,21 +79,40 @@ class Governance:
     # Hearing and time
 
     def hear(self, envelope: Admitted, at: Instant) -> tuple[Outcome, ...]:
-        """Record an envelope. Idempotent, independent of order, never signs."""
+        """Record an envelope. Idempotent, independent of order, never signs.
+
+        Those of authors who are on no roll yet wait: the Minutes that admit them may come later.
+        """
+        if self._closing.is_known(envelope.author):
+            self._record(envelope)
+        elif len(self._strangers) < STRANGERS_MAX:
+            self._strangers[envelope.id] = envelope
+        return ()
+
+    def _record(self, envelope: Admitted) -> None:
+        self._witness.hear(envelope)
         if envelope.kind is Kind.PROPOSAL:
             changed = self._pool.hear_proposal(envelope) is not None
         elif envelope.kind is Kind.BALLOT:
             changed = self._pool.hear_ballot(envelope)
-            if (
-                envelope.author == self._me
-                and self._pending.get(envelope.payload.proposal) == envelope.payload
-            ):
-                del self._pending[envelope.payload.proposal]
+            proposal = envelope.payload.proposal
+            if envelope.author == self._me and self._pending.get(proposal) == envelope.payload:
+                del self._pending[proposal]
         else:
             changed = self._closing.hear(envelope)
         self._is_stale = self._is_stale or changed
         self._has_news = self._has_news or changed
-        return ()
+
+    def _welcome(self) -> None:
+        """Record what waited for its author to be admitted; that may make more Minutes final, and so on."""
+        while self._strangers:
+            self._closing.settled()
+            known = [item for item in self._strangers.values() if self._closing.is_known(item.author)]
+            if not known:
+                return
+            for envelope in known:
+                del self._strangers[envelope.id]
+                self._record(envelope)
 
     def recall(self, name: str, body: Value) -> None:
         """Take back an own Keep record after a restart."""
@@ -97,9 +124,11 @@ class Governance:
     def tick(self, at: Instant, *, synced: bool = True) -> tuple[Outcome, ...]:
         """Sign what is due; tell what became final. ``synced``: enough peers were asked what they hold."""
         outcomes: list[Outcome] = []
+        self._welcome()
         self._has_news = False
         if not self.is_halted and not self._genesis.is_fleet:
             outcomes += self._closing.tick(at, synced=synced, grace_ms=self._grace_ms())
+            outcomes += self._care(at)
         self._refresh(at.wall_ms)
         return (*outcomes, *self._tell(at.wall_ms))
 
@@ -120,17 +149,47 @@ class Governance:
 
     def propose(self, proposal: Proposal, at: Instant) -> tuple[Outcome, ...] | Refused:
         """Ask the roll. Refused with the rule's name if the constitution forbids it."""
+        self._refresh(at.wall_ms)
         refusal = self._may_sign() or check_shape(proposal)
         if refusal is not None:
             return refusal
-        self._refresh(at.wall_ms)
         refusal = check_proposal(proposal, at.wall_ms, self._force.standing)
         if refusal is not None:
             return refusal
         mine = [held for held in self._pool.proposals.values() if held.author == self._me]
         if sum(held.proposal.closes_at_ms > at.wall_ms for held in mine) >= OPEN_PROPOSALS_PER_AUTHOR_MAX:
             return Refused(Reason.TOO_MANY, "three of your proposals are open; wait until one closes")
-        return (Emit(Kind.PROPOSAL, proposal),)
+        return (Emit(Kind.PROPOSAL, replace(proposal, anchor=self._closing.anchor())),)
+
+    def invite(self, candidate: bytes, words: Words, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Ask the roll to admit the holder of ``candidate``; ``words``: title, text, closing time."""
+        refusal = may_admit(self.electorate(), candidate)
+        return refusal or self.propose(admission(candidate, words), at)
+
+    def leave(self, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Leave the roll with the next Minutes, for good."""
+        return self._operate(Operation(Verb.LEAVE), at)
+
+    def rotate(self, successor: bytes, consent: bytes, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Give the own place to another key, which has signed ``consent``."""
+        return self._operate(Operation(Verb.ROTATE, successor, consent), at)
+
+    def _operate(self, operation: Operation, at: Instant) -> tuple[Outcome, ...] | Refused:
+        self._refresh(at.wall_ms)
+        if self._genesis.is_fleet:
+            return Refused(Reason.NO_ROLL, "a fleet's machines are its owner's; there is no roll to change")
+        refusal = self._may_sign()
+        if refusal is None:
+            assert self._me is not None
+            refusal = may_operate(self.electorate(), Signed(self._me, at.wall_ms, operation, self._me))
+        return refusal or (Emit(Kind.OPERATION, operation),)
+
+    def _care(self, at: Instant) -> list[Outcome]:
+        """What a member signs for the roll's sake: proof against liars, a sign of life."""
+        closing = self._closing
+        if not isinstance(closing, MinutesClosing) or self._me is None:
+            return []
+        return care(self._me, closing.electorate(), closing.operations, self._witness, at.wall_ms)
 
     def vote(self, proposal: ProposalId, choice: Choice, at: Instant) -> tuple[Outcome, ...] | Refused:
         """Cast or change the own ballot, until the proposal closes by the own clock."""
@@ -138,7 +197,7 @@ class Governance:
         if held is None:
             return Refused(Reason.UNKNOWN_PROPOSAL, "this node holds no such proposal")
         self._refresh(at.wall_ms)
-        refusal = self._may_sign() or self._pool.refusal(held)
+        refusal = self._may_sign() or self._pool.refusal(held) or self._may_answer(held)
         if refusal is None and choice is Choice.YES:
             refusal = check_proposal(held.proposal, held.issued_at_ms, self._force.standing)
         if refusal is not None:
@@ -184,6 +243,19 @@ class Governance:
 
     # Questions
 
+    def roll(self) -> Roll:
+        """Who decides now."""
+        return self._closing.roll()
+
+    def electorate(self) -> Electorate:
+        """Who decides now, who waits, who is gone."""
+        closing = self._closing
+        return closing.electorate() if isinstance(closing, MinutesClosing) else Electorate(closing.roll())
+
+    def is_known(self, author: AuthorId) -> bool:
+        """Was ``author`` ever on the roll? Its records count where its roll is asked."""
+        return self._closing.is_known(author)
+
     def parameters(self, wall_ms: int | None = None) -> dict[str, int]:
         """What this machine uses: own override, else the network's value, else the default."""
         self._refresh(self._wall_ms if wall_ms is None else wall_ms)
@@ -217,7 +289,7 @@ class Governance:
     def export(self, genesis: bytes, envelopes: Iterable[Admitted]) -> bytes:
         """The election file of everything final here; ``envelopes``: what the node's stores hold."""
         assert isinstance(self._closing, MinutesClosing), "only Minutes have certificates"
-        return export(genesis, envelopes, certificates(self._closing, self._roll))
+        return export(genesis, envelopes, certificates(self._closing))
 
     def verify(self) -> tuple[Verification, ...]:
         """Every outcome recomputed from the records held here, explained."""
@@ -230,13 +302,22 @@ class Governance:
     # Inside
 
     def _may_sign(self) -> Refused | None:
-        if not self._roll.size:
+        roll = self._closing.roll()
+        if not roll.size:
             return Refused(Reason.NO_ROLL, "this network has no members who could decide")
-        if self._me is None or self._me not in self._roll:
+        if self._me is None or self._me not in roll:
             return Refused(Reason.NOT_A_MEMBER, "only members of the roll propose and vote")
         if self.is_halted:
-            why = "this key has signed on another machine too; rotate it before it signs again"
+            why = "this key has signed on another machine too; ask to be admitted with a new one"
             return Refused(Reason.EQUIVOCATION, why)
+        return None
+
+    def _may_answer(self, held: Held) -> Refused | None:
+        roll = self._pool.roll_at(held.proposal.anchor)
+        if roll is None or self._me is None or self._me not in roll:
+            return Refused(Reason.NOT_A_MEMBER, "this was asked before you were on the roll")
+        if self._closing.is_stale(held.proposal.anchor, held.issued_at_ms):
+            return Refused(Reason.RETIRED, "it asks an old roll although a newer one was long final")
         return None
 
     def _grace_ms(self) -> int:
@@ -249,6 +330,7 @@ class Governance:
             self._overrides[key] = value
 
     def _refresh(self, wall_ms: int) -> None:
+        self._welcome()
         next_at_ms = self._force.next_at_ms
         self._wall_ms = max(self._wall_ms, wall_ms)
         if self._is_stale or (next_at_ms is not None and self._wall_ms >= next_at_ms):
@@ -290,7 +372,8 @@ class Governance:
         self._refresh(self._wall_ms)
         final = next((item for item in self._settled if item.proposal == held.id), None)
         casts = tuple(self._pool.casts(held.id))
-        tally = final.tally if final is not None else count(held.proposal, self._roll, casts)
+        roll = self._pool.roll_at(held.proposal.anchor) or self._closing.roll()
+        tally = final.tally if final is not None else count(held.proposal, roll, casts)
         own = None if self._me is None else chain_of(self._pool.casts_of(held.id, self._me)).head
         is_passed = final is not None and tally.verdict is Verdict.PASSED
         keys = [effect.key for effect in held.proposal.effects] if is_passed else []

@@ -7,11 +7,14 @@ it cannot count itself, and to sign twice for one slot, however often it restart
 from collections.abc import Mapping
 
 from luminous.node.core.governance.epoch import Epoch
+from luminous.node.core.governance.epochs import Epochs
 from luminous.node.core.governance.frozen import Frozen
+from luminous.node.core.governance.operations import Operations, is_urgent
 from luminous.node.core.governance.pool import Held, Pool
 from luminous.node.core.governance.settled import Settled
 from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Emit, Outcome
+from luminous.protocol.electorate import Electorate, Signed
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
@@ -23,17 +26,19 @@ from luminous.protocol.minutes import (
     Vote,
     value_of,
 )
-from luminous.protocol.minutes_count import BEGINNING, Book, Minutes, Missing, derive
-from luminous.protocol.minutes_count import Outcome as Counted
+from luminous.protocol.minutes_count import Book, Minutes, Missing, derive
 from luminous.protocol.proposals import Proposal
 from luminous.protocol.reasons import Refused
+from luminous.protocol.roll import Roll
 from luminous.protocol.simplex import leader_of, timeout_ms
 
-KINDS = (Kind.REPORT, Kind.HEADS, Kind.LEAD, Kind.VOTE, Kind.FINAL)
-# Epochs beyond the present one that are listened to. Stops members that invent epochs.
-EPOCHS_AHEAD_MAX = 1024
+KINDS = (Kind.REPORT, Kind.HEADS, Kind.LEAD, Kind.VOTE, Kind.FINAL, Kind.OPERATION)
 # How often a node that is not synced asks again whether it may freeze.
 _RETRY_MS = 1000
+# How often a node looks whether somebody who waits may join.
+_LOOK_MS = 60_000
+# A proposer that has not heard of Minutes for this long asks an old roll on purpose, or was asleep.
+_STALE_MS = 24 * 60 * 60 * 1000
 
 
 class MinutesClosing:
@@ -41,41 +46,55 @@ class MinutesClosing:
 
     def __init__(self, me: AuthorId | None, pool: Pool, pace_ms: int = 10_000) -> None:
         self._pool = pool
-        self._roll = pool.roll
-        number = None if me is None else pool.roll.index_of(me)
-        self._me = -1 if number is None else number
         self._pace_ms = pace_ms
-        self._chain: list[Minutes] = [BEGINNING]
-        self._decided: dict[ProposalId, Counted] = {}
-        self._epochs: dict[int, Epoch] = {}
+        self._epochs = Epochs(me, pool.roll)
         self._frozen = Frozen(pool)
+        self._author = me
+        self.operations = Operations()
+        pool.roll_at = self._epochs.roll_at
         self._entered: tuple[int, int, int] = (0, 0, 0)
         self._joined_at_ms: int | None = None
+        self._urgent_at_ms: int | None = None
         self._ticked_ms = 0
 
     # Hearing
 
     def hear(self, envelope: Admitted) -> bool:
         """Record a member's envelope, whichever epoch and order."""
-        member = self._roll.index_of(envelope.author)
-        if member is None or envelope.kind not in KINDS:
+        if envelope.kind not in KINDS:
             return False
+        if envelope.kind is Kind.OPERATION:
+            return self.operations.hear(envelope)
         if envelope.kind is Kind.HEADS:
-            changed = self._frozen.hear_heads(envelope.payload, member)
-        else:
-            number: int = envelope.payload.epoch
-            if not 1 <= number <= len(self._chain) + EPOCHS_AHEAD_MAX:
-                return False
-            changed = self.epoch(number).hear(envelope, member)
-            if envelope.kind is Kind.REPORT and member == self._me:
-                self._frozen.recall(envelope.payload)
-        return changed
+            return self._frozen.hear_heads(envelope.payload, envelope.author)
+        if envelope.kind is Kind.REPORT and envelope.author == self._author:
+            self._frozen.recall(envelope.payload)
+        return self._epochs.hear(envelope)
 
     def epoch(self, number: int) -> Epoch:
         """What was heard of an epoch."""
-        if number not in self._epochs:
-            self._epochs[number] = Epoch(self._roll, self._me)
-        return self._epochs[number]
+        return self._epochs.at(number)
+
+    def is_known(self, author: AuthorId) -> bool:
+        """Was ``author`` ever on a roll?"""
+        return self._epochs.is_known(author)
+
+    def roll(self) -> Roll:
+        """Who decides now."""
+        return self._epochs.roll
+
+    def anchor(self) -> int:
+        """The newest Minutes."""
+        return self._epochs.number - 1
+
+    def is_stale(self, anchor: int, issued_at_ms: int) -> bool:
+        """Were the Minutes after ``anchor`` final more than a day before?"""
+        chain = self._epochs.chain
+        return anchor + 1 < len(chain) and chain[anchor + 1].at_ms + _STALE_MS < issued_at_ms
+
+    def electorate(self) -> Electorate:
+        """Who decides now, who waits, who is gone."""
+        return self._epochs.electorate
 
     # Deriving
 
@@ -83,7 +102,15 @@ class MinutesClosing:
         proposals: Mapping[ProposalId, Proposal] = {
             identifier: held.proposal for identifier, held in self._pool.proposals.items()
         }
-        return Book(self._roll, proposals, self._frozen.heads, self._pool.by_id)
+        return Book(
+            self._pool.roll,
+            proposals,
+            self._frozen.heads,
+            self._pool.by_id,
+            self.operations.bodies,
+            self._epochs.chain,
+            self._pool.cooling_ms,
+        )
 
     def _derive(self, number: int, reports: tuple[EnvelopeId, ...]) -> Minutes | Missing | Refused:
         held = self.epoch(number).reports
@@ -91,33 +118,32 @@ class MinutesClosing:
         if missing:
             return Missing(missing)
         chosen = {identifier: held[identifier] for identifier in reports}
-        earlier = {
-            counted.proposal: counted for minutes in self._chain[:number] for counted in minutes.outcomes
+        before = self._epochs.chain[:number]
+        earlier: dict[ProposalId, object] = {
+            counted.proposal: counted for minutes in before for counted in minutes.outcomes
         }
-        return derive(self._book(), self._chain[number - 1], earlier, chosen)
+        earlier.update((ProposalId(item), None) for minutes in before for item in minutes.operations)
+        return derive(self._book(), before[-1], earlier, chosen)
 
     def _advance(self) -> bool:
         """Append every epoch whose certificates and records are all held."""
-        before = len(self._chain)
+        before = self._epochs.number
         while True:
-            number = len(self._chain)
-            epoch = self._epochs.get(number)
-            if epoch is None or epoch.simplex.decided is None:
-                break
-            reports = self.reports_of(number, epoch.simplex.decided[1])
+            number = self._epochs.number
+            decided = self._epochs.at(number).simplex.decided
+            reports = None if decided is None else self.reports_of(number, decided[1])
             minutes = None if reports is None else self._derive(number, reports)
             if not isinstance(minutes, Minutes):
                 break
-            self._chain.append(minutes)
-            self._decided.update((counted.proposal, counted) for counted in minutes.outcomes)
-            self._joined_at_ms = None
-        return len(self._chain) > before
+            self._epochs.append(minutes)
+            self._joined_at_ms = self._urgent_at_ms = None
+        return self._epochs.number > before
 
     def reports_of(self, number: int, value: object) -> tuple[EnvelopeId, ...] | None:
         """The Reports whose digest is ``value``, from the leads that were heard."""
         for leads in self.epoch(number).leads.values():
             for _, lead in leads.values():
-                if value_of(number, self._chain[number - 1].value, lead.reports) == value:
+                if value_of(number, self._epochs.chain[number - 1].value, lead.reports) == value:
                     return lead.reports
         return None
 
@@ -127,7 +153,7 @@ class MinutesClosing:
         """Everything that is due by the wall clock, each slot once."""
         self._advance()
         self._ticked_ms = at.wall_ms
-        if self._me < 0 or self.is_double():
+        if self._epochs.me < 0 or self.is_double():
             return ()
         outcomes: list[Outcome] = []
         if synced:
@@ -135,9 +161,9 @@ class MinutesClosing:
                 if at.wall_ms >= held.proposal.closes_at_ms + grace_ms:
                     self._frozen.freeze(held)
         outcomes += self._report(at.wall_ms)
-        number = len(self._chain)
-        epoch = self._epochs.get(number)
-        if epoch is None or epoch.own_report is None or epoch.authors_reported() < self._roll.quorum:
+        number = self._epochs.number
+        epoch = self._epochs.at(number)
+        if epoch.own_report is None or epoch.authors_reported() < self._epochs.roll.quorum:
             return tuple(outcomes)
         outcomes += self._lead(epoch, number, at.wall_ms)
         self._understand(epoch, number)
@@ -155,7 +181,7 @@ class MinutesClosing:
         return [
             held
             for held in self._pool.proposals.values()
-            if held.id not in self._decided and self._pool.refusal(held) is None
+            if held.id not in self._epochs.decided and self._pool.refusal(held) is None
         ]
 
     def _due(self) -> list[Held]:
@@ -164,14 +190,16 @@ class MinutesClosing:
         return order[:REPORT_ENTRIES_MAX]
 
     def _report(self, wall_ms: int) -> list[Outcome]:
-        """One Report an epoch: with own due proposals at once, else a while after f+1 others reported."""
-        number = len(self._chain)
-        epoch = self._epochs.get(number)
-        if epoch is not None and epoch.own_report is not None:
+        """One Report an epoch: for own due proposals at once, for the roll's sake after a pace, else a while
+        after f+1 others reported."""
+        number = self._epochs.number
+        epoch = self._epochs.at(number)
+        if epoch.own_report is not None:
             return []
         due = self._due()
-        if not due:
-            if epoch is None or epoch.authors_reported() <= self._roll.faulty_max:
+        operations = self._pending()
+        if not due and not self._is_urgent(operations, wall_ms):
+            if epoch.authors_reported() <= self._epochs.roll.faulty_max:
                 return []
             if self._joined_at_ms is None:
                 self._joined_at_ms = wall_ms
@@ -180,9 +208,23 @@ class MinutesClosing:
         entries = self._frozen.entries(due)
         new = self._frozen.unsent(entries)
         stamp_ms = max([wall_ms, *(held.proposal.closes_at_ms for held in due)])
-        report = Report(number, self._chain[-1].value, stamp_ms, entries)
-        self.epoch(number).own_report = report
+        report = Report(number, self._epochs.chain[-1].value, stamp_ms, entries, tuple(operations))
+        epoch.own_report = report
         return [*(Emit(Kind.HEADS, heads) for heads in new), Emit(Kind.REPORT, report)]
+
+    def _pending(self) -> dict[EnvelopeId, Signed]:
+        return self.operations.pending(self._epochs.electorate, self._epochs.decided)
+
+    def _is_urgent(self, operations: Mapping[EnvelopeId, Signed], wall_ms: int) -> bool:
+        """Must the roll change, and has that been known for a pace (so that others know it too)?"""
+        electorate = self._epochs.electorate
+        is_due = electorate.has_due(wall_ms)
+        if not is_due and not any(is_urgent(electorate, signed) for signed in operations.values()):
+            self._urgent_at_ms = None
+            return False
+        if self._urgent_at_ms is None:
+            self._urgent_at_ms = wall_ms
+        return wall_ms >= self._urgent_at_ms + self._pace_ms
 
     def _entered_ms(self, epoch: Epoch, number: int, wall_ms: int) -> int:
         """When this node entered the present iteration; noted the first time it is asked."""
@@ -194,7 +236,7 @@ class MinutesClosing:
     def _lead(self, epoch: Epoch, number: int, wall_ms: int) -> list[Outcome]:
         h = epoch.simplex.iteration
         entered_ms = self._entered_ms(epoch, number, wall_ms)
-        is_mine = leader_of(self._chain[-1].value, h, self._roll.size) == self._me
+        is_mine = leader_of(self._epochs.chain[-1].value, h, self._epochs.roll.size) == self._epochs.me
         choice = epoch.simplex.choose_lead(h) if is_mine and h not in epoch.own_leads else None
         if choice is None:
             return []
@@ -203,7 +245,7 @@ class MinutesClosing:
             reports = self.reports_of(number, value)
         else:
             reports = self._gather(epoch, number)
-            is_all = len(epoch.by_author()) == self._roll.size
+            is_all = len(epoch.by_author()) == self._epochs.roll.size
             if not is_all and wall_ms < entered_ms + self._pace_ms // 3:
                 return []
         if reports is None:
@@ -214,16 +256,17 @@ class MinutesClosing:
 
     def _gather(self, epoch: Epoch, number: int) -> tuple[EnvelopeId, ...] | None:
         """The Reports that this node can count: those without missing Heads, at least q of them."""
-        parent = self._chain[number - 1].value
+        parent = self._epochs.chain[number - 1].value
         whole = [
             identifier
             for identifier, (_, report) in epoch.by_author().items()
             if report.parent == parent
             and all(name in self._frozen.heads for entry in report.entries for name in entry.heads)
             and all(entry.proposal in self._pool.proposals for entry in report.entries)
+            and all(identifier in self.operations.bodies for identifier in report.operations)
         ]
         reports = tuple(sorted(whole))
-        is_countable = len(reports) >= self._roll.quorum and isinstance(
+        is_countable = len(reports) >= self._epochs.roll.quorum and isinstance(
             self._derive(number, reports), Minutes
         )
         return reports if is_countable else None
@@ -231,9 +274,9 @@ class MinutesClosing:
     def _understand(self, epoch: Epoch, number: int) -> None:
         """Show the agreement those leads of the present iteration whose Reports this node can count."""
         h = epoch.simplex.iteration
-        leader = leader_of(self._chain[-1].value, h, self._roll.size)
+        leader = leader_of(self._epochs.chain[-1].value, h, self._epochs.roll.size)
         for member, lead in epoch.leads.get(h, {}).values():
-            value = value_of(number, self._chain[-1].value, lead.reports)
+            value = value_of(number, self._epochs.chain[-1].value, lead.reports)
             is_known = (value, lead.parent_iteration) in epoch.simplex.leads.get(h, {})
             is_due = member == leader and not is_known
             if is_due and isinstance(self._derive(number, lead.reports), Minutes):
@@ -241,7 +284,7 @@ class MinutesClosing:
 
     def deadline_ms(self, grace_ms: int) -> int | None:
         """The next freeze, the end of a leader's patience, or the end of the iteration."""
-        if self._me < 0 or self.is_double():
+        if self._epochs.me < 0 or self.is_double():
             return None
         retry_ms = self._ticked_ms + _RETRY_MS
         moments = [
@@ -254,8 +297,13 @@ class MinutesClosing:
         later: list[int] = []
         if self._joined_at_ms is not None:
             later.append(self._joined_at_ms + self._pace_ms)
-        epoch = self._epochs.get(len(self._chain))
-        if epoch is not None and self._entered[0] == len(self._chain):
+        if self._urgent_at_ms is not None:
+            later.append(self._urgent_at_ms + self._pace_ms)
+        if self._epochs.electorate.waiting:
+            later.append(self._ticked_ms + _LOOK_MS)
+            later += [not_before_ms for not_before_ms, _ in self._epochs.electorate.waiting]
+        epoch = self._epochs.at(self._epochs.number)
+        if self._entered[0] == self._epochs.number:
             h, entered_ms = epoch.simplex.iteration, self._entered[2]
             later += [entered_ms + self._pace_ms // 3, entered_ms + timeout_ms(self._pace_ms, h)]
         moments += [moment for moment in later if moment > self._ticked_ms]
@@ -268,14 +316,14 @@ class MinutesClosing:
         self._advance()
         return [
             Settled(counted.proposal, counted.tally, minutes.at_ms, minutes.epoch)
-            for minutes in self._chain
+            for minutes in self._epochs.chain
             for counted in minutes.outcomes
             if counted.proposal in self._pool.proposals
         ]
 
     def chain(self) -> tuple[Minutes, ...]:
         """The final Minutes so far, the beginning (epoch 0) included."""
-        return tuple(self._chain)
+        return tuple(self._epochs.chain)
 
     def is_unresolved(self, proposal: ProposalId, wall_ms: int) -> bool:
         """Never: Minutes close as soon as a quorum is reachable again."""
@@ -283,19 +331,23 @@ class MinutesClosing:
 
     def is_double(self) -> bool:
         """True if own records contradict one another: the key signs on another machine too."""
-        return any(epoch.is_double for epoch in self._epochs.values())
+        return self._epochs.is_double()
 
     def explain(self, proposal: ProposalId) -> tuple[bool, tuple[str, ...]]:
         """Derive the outcome again from the held Reports and compare."""
-        roll = self._roll
-        lines = [f"{roll.size} members; {roll.faulty_max} may lie; {roll.quorum} make an outcome final"]
-        counted = self._decided.get(proposal)
+        counted = self._epochs.decided.get(proposal)
         if counted is None:
-            return True, (*lines, "no Minutes yet: not final")
-        minutes = next(item for item in self._chain if counted in item.outcomes)
+            roll = self._epochs.roll
+            return True, (*_sizes(roll), "no Minutes yet: not final")
+        minutes = next(item for item in self._epochs.chain if counted in item.outcomes)
+        roll = self._epochs.electorates[minutes.epoch - 1].roll
         reports = self.reports_of(minutes.epoch, minutes.value) or ()
-        lines.append(
+        line = (
             f"Minutes {minutes.epoch} ({minutes.value.hex()[:8]}): {len(reports)} Reports agreed on; "
             f"{len(counted.counted)} ballots are in at least {roll.faulty_max + 1} of them"
         )
-        return self._derive(minutes.epoch, reports) == minutes, tuple(lines)
+        return self._derive(minutes.epoch, reports) == minutes, (*_sizes(roll), line)
+
+
+def _sizes(roll: Roll) -> tuple[str, ...]:
+    return (f"{roll.size} members; {roll.faulty_max} may lie; {roll.quorum} make an outcome final",)

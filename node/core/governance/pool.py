@@ -1,10 +1,10 @@
 """What this node holds of proposals and ballots, whatever order they came in.
 
-Refuses to count or to judge: strangers' records and floods are left out, an unconstitutional proposal is
-held with its refusal (so that a decision about it can be explained) and never voted on or closed here.
+Refuses to count or to judge: floods are left out (strangers' records never come here), an unconstitutional
+proposal is held with its refusal (to explain a decision about it) and never voted on or closed here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Cast, cast_of
@@ -48,9 +48,11 @@ class Evidence:
 class Pool:
     """Registry of proposals, ballots by proposal, orphans and evidence; every part bounded."""
 
-    def __init__(self, roll: Roll, *, is_fleet: bool = False) -> None:
-        self.roll = roll
+    def __init__(self, roll: Roll, *, is_fleet: bool = False, cooling_ms: int = 0) -> None:
+        self.roll = roll  # the founders
         self.is_fleet = is_fleet
+        self.cooling_ms = cooling_ms
+        self.roll_at: Callable[[int], Roll | None] = lambda anchor: None if anchor else roll
         self.proposals: dict[ProposalId, Held] = {}
         self.evidence: dict[tuple[AuthorId, ProposalId, int], Evidence] = {}
         self._by_author: dict[AuthorId, list[ProposalId]] = {}
@@ -59,9 +61,9 @@ class Pool:
         self._orphans_of: dict[AuthorId, int] = {}
 
     def hear_proposal(self, envelope: Admitted) -> Held | None:
-        """Hold a member's proposal; None if it is known, a stranger's, or beyond its author's share."""
+        """Hold a proposal; None if it is known, or beyond its author's share."""
         identifier = ProposalId(envelope.id)
-        if identifier in self.proposals or envelope.author not in self.roll:
+        if identifier in self.proposals:
             return None
         own = self._by_author.setdefault(envelope.author, [])
         if len(own) >= PROPOSALS_PER_AUTHOR_MAX:
@@ -91,9 +93,7 @@ class Pool:
         return None
 
     def hear_ballot(self, envelope: Admitted) -> bool:
-        """Hold a member's ballot, or keep it until its proposal comes. True if anything changed."""
-        if envelope.author not in self.roll:
-            return False
+        """Hold a ballot, or keep it until its proposal comes. True if anything changed."""
         proposal: ProposalId = envelope.payload.proposal
         cast = cast_of(envelope)
         if proposal in self.proposals:
@@ -143,6 +143,11 @@ class Pool:
         """
         if held.refusal is not None or self.is_fleet:
             return held.refusal
+        roll = self.roll_at(held.proposal.anchor)
+        if roll is None:
+            return Refused(Reason.NO_ROLL, "it asks a roll that is not final here yet")
+        if held.author not in roll:
+            return Refused(Reason.NOT_A_MEMBER, "its author is not on the roll that it asks")
         rank = (held.issued_at_ms, held.id)
         older = 0
         for identifier in self._by_author.get(held.author, ()):

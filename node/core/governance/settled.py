@@ -10,7 +10,8 @@ from typing import Protocol
 from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Outcome
 from luminous.protocol.envelope import Admitted
-from luminous.protocol.identifiers import ProposalId
+from luminous.protocol.identifiers import AuthorId, ProposalId
+from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Tally
 
 
@@ -37,6 +38,22 @@ class Closing(Protocol):
 
     def deadline_ms(self, grace_ms: int) -> int | None:
         """The wall clock of the next tick that could matter."""
+        ...
+
+    def is_known(self, author: AuthorId) -> bool:
+        """Was ``author`` ever on a roll? Only such records are heard."""
+        ...
+
+    def roll(self) -> Roll:
+        """Who decides now."""
+        ...
+
+    def anchor(self) -> int:
+        """The number of the Minutes whose roll a proposal made now asks."""
+        ...
+
+    def is_stale(self, anchor: int, issued_at_ms: int) -> bool:
+        """Did a proposal ask an old roll although a newer one had been final for long?"""
         ...
 
     def settled(self) -> Sequence[Settled]:
