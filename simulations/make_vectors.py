@@ -31,6 +31,7 @@ FILES: dict[str, Callable[[], File]] = {
     "envelopes": envelopes.make,
     "envelopes_refused": refused.make,
     "sync": sync.make,
+    "peer_exchange": networks.make_peer_exchange,
     "tally": counting.make_tally,
     "minutes": counting.make_minutes,
     "certificates": counting.make_certificates,

@@ -17,6 +17,7 @@ from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.layout import FIXES_1
 from luminous.protocol.parameters import defaults
+from luminous.protocol.peer_exchange import Answer, Question, write_answer, write_question
 from luminous.protocol.reasons import Reason
 from luminous.protocol.sync_messages import SYNC_PROTOCOL
 from luminous.simulations.vectors.keys import mixed_order, small_order_keys
@@ -104,6 +105,53 @@ def make_cards() -> File:
         "source": "luminous.protocol.cards",
         "vectors": [{"name": name, "card": shown(card), "line": write_card(card)} for name, card in good],
         "refused": [{"name": name, "line": text, "reason": reason.value} for name, text, reason in refused],
+    }
+
+
+def make_peer_exchange() -> File:
+    """tests/vectors/peer_exchange.json"""
+    address = "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWVectorsOnly"
+    seen = bytes((192, 0, 2, 9))
+    questions = (("no port", Question(NETWORK, ())), ("two ports", Question(NETWORK, (4001, 65_535))))
+    answers = (
+        ("nobody, and nothing seen", Answer((), b"", ())),
+        ("one address", Answer((address,), seen, (4001,))),
+        ("the most, over IPv6", Answer((address,) * 16, bytes(15) + b"\1", (1, 2, 3, 4))),
+    )
+    question: dict[int, Json] = {1: NETWORK, 2: []}
+    answer: dict[int, Json] = {1: [], 2: b"", 3: []}
+    bad_questions = (
+        ("five ports", {**question, 2: [1, 2, 3, 4, 5]}, Reason.OUT_OF_BOUNDS),
+        ("port 0", {**question, 2: [0]}, Reason.OUT_OF_BOUNDS),
+        ("port 65536", {**question, 2: [65_536]}, Reason.OUT_OF_BOUNDS),
+        ("a network id of 15 bytes", {**question, 1: b"n" * 15}, Reason.OUT_OF_BOUNDS),
+        ("a host of the asker's choice", {**question, 3: "192.0.2.1"}, Reason.MALFORMED),
+        ("more than a question can be", {**question, 2: b"x" * 300}, Reason.OVERSIZED),
+    )
+    bad_answers = (
+        ("seventeen addresses", {**answer, 1: [address] * 17}, Reason.OUT_OF_BOUNDS),
+        ("an empty address", {**answer, 1: [""]}, Reason.OUT_OF_BOUNDS),
+        ("an address with an escape sequence", {**answer, 1: ["\x1b[2J"]}, Reason.OUT_OF_BOUNDS),
+        ("an observed host of 17 bytes", {**answer, 2: bytes(17)}, Reason.OUT_OF_BOUNDS),
+    )
+    return {
+        "about": "questions and answers of peer exchange",
+        "source": "luminous.protocol.peer_exchange",
+        "questions": [
+            {"name": name, "message": shown(item), "raw": write_question(item).hex()}
+            for name, item in questions
+        ],
+        "answers": [
+            {"name": name, "message": shown(item), "raw": write_answer(item).hex()} for name, item in answers
+        ],
+        "questions_refused": [
+            {"name": name, "raw": bytes_of(value).hex(), "reason": reason.value}
+            for name, value, reason in bad_questions
+        ],
+        "answers_refused": [
+            {"name": name, "raw": bytes_of(value).hex(), "reason": reason.value}
+            for name, value, reason in bad_answers
+        ],
     }
 
 

@@ -32,6 +32,7 @@ from luminous.protocol.identifiers import AuthorId, NetworkId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.layout import FIXES_1
 from luminous.protocol.messages import SCHEMAS
+from luminous.protocol.peer_exchange import read_answer, read_question, write_answer, write_question
 from luminous.protocol.proposals import Threshold
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.reconciliation import Client, Server, Snapshot
@@ -266,6 +267,17 @@ def test_dialogues(row: Any) -> None:
     assert (sorted(have), sorted(need)) == (row["have"], row["need"])
     lacking = {records[n][1].hex() for n in row["server"]} - {records[n][1].hex() for n in row["client"]}
     assert set(need) == lacking
+
+
+@pytest.mark.parametrize("part", ["questions", "answers"])
+def test_peer_exchange(part: str) -> None:
+    read: Any = read_question if part == "questions" else read_answer
+    write: Any = write_question if part == "questions" else write_answer
+    for row in load("peer_exchange")[part]:
+        found = read(hexed(row["raw"]))
+        assert (shown(found), write(found)) == (row["message"], hexed(row["raw"])), row["name"]
+    for row in load("peer_exchange")[f"{part}_refused"]:
+        assert refused(read(hexed(row["raw"]))) == row["reason"], row["name"]
 
 
 def test_tallies_and_quorums() -> None:
