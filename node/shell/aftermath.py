@@ -76,7 +76,7 @@ def _work(run: Run, caller: Caller, *, show: bool, as_json: bool) -> None:
         explain = _load_explain() if run.exit_code != 0 else None
         if caller.is_sudo and explain is not None:
             with contextlib.suppress(Exception):  # loads what root can read and the caller perhaps cannot
-                explain("error: warm up", ask=False)
+                explain("error: warm up", command="true", exit_code=1, ask=False)
         give_up_rights(caller)
         if run.exit_code == 0:
             _after_success(run, caller)
@@ -104,7 +104,7 @@ def _after_failure(
     kind = command_class(run.argv)
     text = run.tail[-EXPLAINED_SIZE_BYTES_MAX:].decode("utf-8", "replace")
     root = observe_files.config_root(run.argv, run.cwd, caller.home)
-    answer = _explained(explain, text, run, root)
+    answer = _explained(explain, text, run, root, caller.data_dir)
     facts = _facts(answer)
     if as_json:
         _say(
@@ -207,11 +207,25 @@ def plain(text: str) -> str:
     return re.sub(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", text)
 
 
-def _explained(explain: Callable[..., object] | None, text: str, run: Run, root: str) -> object:
+def _explained(
+    explain: Callable[..., object] | None, text: str, run: Run, root: str, data_dir: str
+) -> object:
     if explain is None:
         return None
+    from pathlib import Path
+
+    from luminous.node.shell import experience
+
     try:
-        return explain(text, command=" ".join(run.argv)[:4096], exit_code=run.exit_code, root=root)
+        local, prior = experience.read(Path(data_dir))
+        return explain(
+            text,
+            command=" ".join(run.argv)[:4096],
+            exit_code=run.exit_code,
+            root=root,
+            local=local,
+            prior=prior,
+        )
     except Exception:  # noqa: BLE001  (a supervisor: the failure itself is still recorded)
         return None
 

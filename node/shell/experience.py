@@ -6,11 +6,13 @@ Refuses anything but counts by class and fix of the public vocabulary; a damaged
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from luminous.node.assets import shared_pairs
 from luminous.node.shell.durable_file import read_private, write_private
 from luminous.node.shell.failure import Failure
-from luminous.protocol.layout import Pair
+
+if TYPE_CHECKING:
+    from luminous.protocol.layout import Pair
 
 NAME = "experience.json"
 SIZE_BYTES_MAX = 256 * 1024
@@ -20,8 +22,10 @@ COUNT_MAX = 1e9
 Counts = dict[tuple[str, str], tuple[float, float]]
 
 
-def by_fix(counts: Mapping[Pair, tuple[float, float]]) -> Counts:
+def by_fix(counts: "Mapping[Pair, tuple[float, float]]") -> Counts:
     """Counts of public pairs as counts of the catalogue's fixes; a pair may stand for several fixes."""
+    from luminous.node.assets import shared_pairs  # the reading side does without the vocabulary
+
     return {key: counts[pair] for key, pair in shared_pairs().items() if pair in counts}
 
 

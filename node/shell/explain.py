@@ -28,6 +28,8 @@ from luminous.node.core.causes.text import (
     strip_escapes,
 )
 from luminous.node.core.causes.user_files import UserFiles
+from luminous.node.shell import experience
+from luminous.node.shell.caller import find_caller
 from luminous.node.shell.catalogue_files import load_catalogue, load_corpus
 from luminous.node.shell.failure import Exit, Failure, of_os_error
 from luminous.node.shell.nix_parse import find_parser
@@ -229,7 +231,8 @@ def run(
     """Print the answer for a file or standard input: 0 explained, 1 unknown; raises Failure."""
     text, _ = read_source(path)
     folder = root if root is not None else _default_root()
-    answer = explain_text(text, command=command, exit_code=exit_code, root=folder)
+    local, prior = experience.read(Path(find_caller().data_dir))
+    answer = explain_text(text, command=command, exit_code=exit_code, root=folder, local=local, prior=prior)
     if as_json:
         body = answer.to_json() | ({"share": share_text(text, answer)} if share else {})
         sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")

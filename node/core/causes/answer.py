@@ -124,6 +124,8 @@ class Answer:
         lines: list[str] = []
         for number, fix in enumerate(self.fixes[:3], 1):
             block = [f"Fix {number}       {_short(fix.text)}"]
+            if fix.evidence.startswith("worked here"):
+                block.append(f"    {fix.evidence}")
             if fix.diff is not None:
                 block += ["    " + text for text in fix.diff.splitlines() if text[:1] in "+-@"]
             elif fix.snippet is not None:

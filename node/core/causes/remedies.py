@@ -193,5 +193,6 @@ def _ranked(fixes: list[Fix], at: Situation) -> Iterator[Fix]:
         if ranked.trials:
             evidence = f"worked here {ranked.successes} of {ranked.trials} times"
         elif peers[1] > 0:
-            evidence = f"worked for about {round(peers[0])} of {round(peers[1])} machines"
+            # The belief mixes public reports with what peers released: a share, not a count of machines.
+            evidence = f"believed to help in about {round(100 * peers[0] / peers[1])} % of cases elsewhere"
         yield replace(fix, evidence=evidence or "from the catalogue of known causes")
