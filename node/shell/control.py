@@ -16,7 +16,14 @@ from luminous.node.core import commands, views
 from luminous.node.core.causes.why import WhyAnswer
 from luminous.node.core.effects import Report
 from luminous.node.core.node import Node
-from luminous.node.shell import consent, control_peers, control_programs, http_server, networks
+from luminous.node.shell import (
+    consent,
+    control_members,
+    control_peers,
+    control_programs,
+    http_server,
+    networks,
+)
 from luminous.node.shell.body import Body
 from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.http_server import Request, Response, as_json, failure
@@ -27,7 +34,8 @@ from luminous.protocol.reasons import Refused
 
 SCHEMA = 1
 # What a bootstrap node does not do, whoever asks.
-MEMBERS_ONLY = frozenset(f"/v1/{name}" for name in ("propose", "vote", "override", "consent", "forget"))
+_SIGNING = ("propose", "vote", "member/invite", "member/leave", "member/rotate")
+MEMBERS_ONLY = frozenset(f"/v1/{name}" for name in (*_SIGNING, "override", "consent", "forget"))
 Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
 
 
@@ -288,6 +296,7 @@ GET: dict[str, Endpoint] = {
     "/v1/history": _history,
     "/v1/metrics": _metrics_json,
     "/v1/consent": _consent_status,
+    **control_members.GET,
     **control_peers.GET,
     **control_programs.GET,
 }
@@ -299,6 +308,7 @@ POST: dict[str, Endpoint] = {
     "/v1/consent": _consent,
     "/v1/forget": _forget,
     "/v1/heal": _heal_act,
+    **control_members.posts(_do),
     **control_peers.POST,
     **control_programs.POST,
 }

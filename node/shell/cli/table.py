@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "proposals": (_CLI + "deciding", "proposals", "What is being decided."),
     "decision": (_CLI + "deciding", "decision", "One proposal: its ballots and its outcome."),
     "verify": (_CLI + "deciding", "verify", "Recount every decision from the records."),
+    "member": (_CLI + "members", "member", "Who decides: list, invite, leave, move to a new key."),
     "parameters": (_CLI + "deciding", "parameters", "What has been decided, and its bounds."),
     "override": (_CLI + "deciding", "override", "Keep another value on this machine."),
     "completion": (_CLI + "completion", "completion", "Print the completion script for bash, zsh or fish."),
@@ -54,6 +55,5 @@ NOT_YET: dict[str, str] = {
     "learn-next": "What to read or try next.",
     "persona": "How the node sees your way of working; correct or reset it.",
     "selftest": "Test this node's own parts.",
-    "member": "Invite, admit or leave.",
     "dashboard": "Open the status page.",
 }

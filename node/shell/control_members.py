@@ -1,0 +1,45 @@
+"""The control API of the roll: who decides, ask to admit somebody, leave, move to another key.
+
+Refuses to admit: the members vote.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from luminous.node.core import commands, views
+from luminous.node.shell.body import Body
+from luminous.node.shell.http_server import Request
+
+Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
+Do = Callable[[Body, commands.Command], Awaitable[dict[str, Any]]]
+
+
+async def members(body: Body, request: Request) -> dict[str, Any]:
+    """GET /v1/members: the roll, who waits and who is dormant."""
+    return dict(await body.service.ask(views.members))
+
+
+def posts(do: Do) -> dict[str, Endpoint]:
+    """The endpoints that sign; ``do`` carries a command out or says why it is refused."""
+
+    async def invite(body: Body, request: Request) -> dict[str, Any]:
+        asked = request.body
+        closes_at_ms = time.time_ns() // 1_000_000 + 1000 * int(asked.get("closes_in_s") or 3 * 86_400)
+        author = str(asked["author"])
+        title = str(asked.get("title") or f"Admit {author[:8]}")
+        done = await do(body, commands.Invite(author, title, str(asked.get("text") or ""), closes_at_ms))
+        return {"proposal": done["ids"][0] if done["ids"] else None, "closes_at_ms": closes_at_ms}
+
+    async def leave(body: Body, request: Request) -> dict[str, Any]:
+        await do(body, commands.Leave())
+        return {"left": "with the next Minutes"}
+
+    async def rotate(body: Body, request: Request) -> dict[str, Any]:
+        await do(body, commands.Rotate(str(request.body["successor"]), str(request.body["consent"])))
+        return {"successor": str(request.body["successor"]), "rotated": "with the next Minutes"}
+
+    return {"/v1/member/invite": invite, "/v1/member/leave": leave, "/v1/member/rotate": rotate}
+
+
+GET: dict[str, Endpoint] = {"/v1/members": members}
