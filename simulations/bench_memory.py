@@ -45,8 +45,12 @@ def rss_before_consent(settle_s: float = 5.0) -> float:
         return _rss_mb(process.pid)
 
 
-def rss_with_peers(peers: int = 8, settle_s: float = 15.0) -> dict[str, float]:
-    """MB of a consenting daemon with ``peers`` peers, when they have come and ``settle_s`` later."""
+def rss_with_peers(peers: int = 8, settle_s: float = 15.0, *, is_bootstrap: bool = False) -> dict[str, float]:
+    """MB of a consenting daemon with ``peers`` peers, when they have come and ``settle_s`` later.
+
+    Also the CPU it takes meanwhile, in percent of one core. ``is_bootstrap``: as a bootstrap node, whose
+    connection cap is higher.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         places = locate({"HOME": name, "LUMINOUS_DATA_DIR": str(folder / "d")})
@@ -54,7 +58,8 @@ def rss_with_peers(peers: int = 8, settle_s: float = 15.0) -> dict[str, float]:
         consent.write(places.consent, consent.grant_network(consent.Record(), 1))
         network = networks.network_of(places.data)
         assert network is not None
-        with daemon(folder, "--listen", "/ip4/127.0.0.1/tcp/0") as process:
+        profile = ["--bootstrap"] if is_bootstrap else []
+        with daemon(folder, *profile, "--listen", "/ip4/127.0.0.1/tcp/0") as process:
             while not (addresses := networks.read_addresses(places.data)):
                 time.sleep(0.1)
             return trio.run(_visited, process.pid, addresses[0], topic_of(network), peers, settle_s)
@@ -74,12 +79,21 @@ async def _visited(pid: int, address: str, topic: str, peers: int, settle_s: flo
             )
             await nursery.start(visitor.run)
             assert await visitor.connect(address)
-        came = _rss_mb(pid)
+        came, cpu_s = _rss_mb(pid), _cpu_s(pid)
         await trio.sleep(settle_s)
-        found = {"peers": float(peers), "came_mb": came, "idle_mb": _rss_mb(pid)}
+        found = {
+            "peers": float(peers),
+            "came_mb": came,
+            "idle_mb": _rss_mb(pid),
+            "idle_cpu_percent": 100 * (_cpu_s(pid) - cpu_s) / settle_s,
+        }
         nursery.cancel_scope.cancel()
     return found
 
 
 def _rss_mb(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss / 1e6)
+
+
+def _cpu_s(pid: int) -> float:
+    return float(sum(psutil.Process(pid).cpu_times()[:2]))
