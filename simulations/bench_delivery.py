@@ -1,8 +1,7 @@
 """What arrives and how fast, over real sockets: TCP, Noise, Yamux and Gossipsub on loopback.
 
-Bursts, many publishers at once, the highest rate without loss; ``everything`` adds the memory of the real
-daemon and the CPU beside js-libp2p. Each measurement runs in processes of its own. Refuses to call a rate
-sustained at which one message was lost.
+Bursts, many publishers at once, the highest rate without loss. Each measurement runs in a process of its own.
+Refuses to call a rate sustained at which one message was lost.
 """
 
 import argparse
@@ -194,26 +193,8 @@ def main() -> None:
         runs = {"burst": burst, "at_once": at_once, "rate": lambda: rate(args.per_s)}
         print(json.dumps(asdict(trio.run(runs[args.child]))))
     else:
-        print(json.dumps(everything(), indent=1))
-
-
-def everything() -> dict[str, Any]:
-    """All figures; js-libp2p only where it is installed."""
-    from luminous.simulations.bench_beside_js import beside_js
-    from luminous.simulations.bench_memory import rss_before_consent, rss_with_peers
-
-    found: dict[str, Any] = {
-        "burst_200_on_10": measure("burst"),
-        "publishers_64_on_50": measure("at_once"),
-        "sustained": sustained(),
-        "rss_before_consent_mb": rss_before_consent(),
-        "rss_with_8_peers_mb": rss_with_peers(),
-    }
-    try:
-        found["beside_js"] = beside_js()
-    except FileNotFoundError as error:
-        found["beside_js"] = {"not measured": str(error)}
-    return found
+        found = {"burst_200_on_10": measure("burst"), "publishers_64_on_50": measure("at_once")}
+        print(json.dumps({**found, "sustained": sustained()}, indent=1))
 
 
 if __name__ == "__main__":
