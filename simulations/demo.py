@@ -17,7 +17,7 @@ from luminous.node.core import commands, events
 from luminous.node.core.learning.ledger import Ledger
 from luminous.node.core.learning.release import compute_contributors_needed, compute_cosine
 from luminous.node.core.observing import FIX_TRIED
-from luminous.node.shell import experience
+from luminous.node.shell import consent, experience
 from luminous.node.shell.body import Body
 from luminous.node.shell.explain import explain_text
 from luminous.protocol.codec import Value
@@ -178,8 +178,10 @@ async def _refuse_noise(wire: Wire) -> None:
         "3. The same peers at DIFFERENTIAL (epsilon 1 in 30 days): when noise would drown it, nothing is sent"
     )
     for body in wire.bodies:
-        report = await body.service.command(commands.GrantLearning("DIFFERENTIAL"))
-        assert report.name == "done", report
+        held = consent.read(body.paths.consent)
+        wall_ms = body.clock.now().wall_ms
+        consent.write(body.paths.consent, consent.grant_learning(held, "DIFFERENTIAL", (), wall_ms))
+        await body.sync_learning_consent()
     from luminous.simulations.learning_study import alone_vs_noised_vs_cohort
 
     study = partial(alone_vs_noised_vs_cohort, STUDY_MEMBERS, judged=100)
