@@ -96,7 +96,7 @@ def load(module: str) -> bool:
     try:
         importlib.import_module(module)
         return True
-    except Exception:  # noqa: BLE001 - whatever a changed library does with a stand-in, it is then loaded whole
+    except (ImportError, AttributeError, TypeError, ValueError, LookupError, RuntimeError):
         for name in set(sys.modules) - before:
             if name.split(".")[0] in _FORGOTTEN:
                 del sys.modules[name]
