@@ -11,7 +11,8 @@ import trio
 
 from luminous.node.core import events
 from luminous.node.core.commands import Bind
-from luminous.node.core.effects import Compare
+from luminous.node.core.effects import Compare, Report
+from luminous.node.core.founding import join
 from luminous.node.core.node import Node
 from luminous.node.core.peers.outcomes import Ask
 from luminous.node.shell.author_quotas import AuthorQuotas
@@ -19,6 +20,7 @@ from luminous.node.shell.service import Service, TooBusy
 from luminous.protocol.admission import Admissions, Arrival, Verdict, judge, topic_of
 from luminous.protocol.genesis import network_id
 from luminous.protocol.identifiers import AuthorId, NetworkId
+from luminous.protocol.limits import ENVELOPE_SIZE_BYTES_MAX
 from luminous.protocol.reasons import Refused
 
 SYNC_PROTOCOL = "/luminous/sync/1"
@@ -92,6 +94,7 @@ class Link:
         self._nursery: trio.Nursery | None = None
         self._outgoing: list[bytes] = []
         self.found_genesis: bytes | None = None
+        self._has_told_genesis = False
         self.transport = make(
             topics=(self._topic,) if genesis is not None else (),
             validate=self._validate,
@@ -221,7 +224,20 @@ class Link:
                 raw = await self.transport.request(
                     peer.id, GENESIS_PROTOCOL, bytes(self._network), REQUEST_TIMEOUT_S
                 )
-                if raw and network_id(raw) == self._network:
+                if raw and self._is_usable(raw):
                     self.found_genesis = raw
                     return
             await trio.sleep(FETCH_PAUSE_S)
+
+    def _is_usable(self, raw: bytes) -> bool:
+        """Whether it is the founding record of the card's network, and one this version can live by."""
+        if len(raw) > ENVELOPE_SIZE_BYTES_MAX or network_id(raw) != self._network:
+            return False
+        refusal = join(raw)
+        if isinstance(refusal, Refused):
+            why = refusal.detail or refusal.reason.value
+            if not self._has_told_genesis:
+                self._service.told(Report(0, "genesis_refused", {"why": why, "do": "upgrade luminous-node"}))
+            self._has_told_genesis = True
+            return False
+        return True
