@@ -46,7 +46,7 @@ def check_boundedness(evidence: Evidence) -> Check:
         for item in place.node.records.envelopes():
             counts[item.author] = counts.get(item.author, 0) + 1
             is_open = place.node.machines.law.is_open and item.kind is Kind.DELTA
-            strangers += item.author not in place.node.machines.roll and not is_open
+            strangers += not place.node.machines.is_known(item.author) and not is_open
         worst = max(worst, *counts.values()) if counts else worst
         if worst > ENVELOPES_PER_AUTHOR_MAX:
             return Check("boundedness", False, f"node {place.index} holds {worst} records of one author")

@@ -234,7 +234,7 @@ class Node:
 
     def is_synced(self, at: Instant) -> bool:
         """True when enough peers gave all they have; the only member of a roll has nobody to ask."""
-        return self.machines.roll.size <= 1 or self.peers.is_synced(at)
+        return self.machines.roll.size <= 1 or self.peers.is_synced(at, self.machines.roll.faulty_max)
 
     def _may_sign(self) -> bool:
         return not self.halted and not self.is_mute and self.config.membership is not None

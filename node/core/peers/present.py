@@ -37,7 +37,10 @@ class Present:
         if peer in self._since_ms:
             self._caught_up_ms[peer] = at.mono_ms
 
-    def is_synced(self, at: Instant) -> bool:
-        """True after three peers, or all there are, gave all they have within the last two minutes."""
+    def is_synced(self, at: Instant, faulty_max: int) -> bool:
+        """True after three peers, or all but ``faulty_max``, gave all they have within two minutes.
+
+        Waiting for all there are would let one silent member stop every closing.
+        """
         recent = sum(1 for mono_ms in self._caught_up_ms.values() if mono_ms >= at.mono_ms - FRESH_MS)
-        return recent >= min(VOUCHERS, max(1, len(self._since_ms)))
+        return recent >= min(VOUCHERS, max(1, len(self._since_ms) - faulty_max))
