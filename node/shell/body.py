@@ -13,12 +13,8 @@ import trio
 
 from luminous.crypto.entropy import Entropy
 from luminous.crypto.keys import signer_from_seed
-from luminous.node import assets
 from luminous.node.core import commands, events, observing
-from luminous.node.core.config import Config
 from luminous.node.core.effects import Apply, Report
-from luminous.node.core.health.readings import Readings
-from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.node.core.signing import ENVELOPE
 from luminous.node.ports import StoreError
@@ -29,9 +25,11 @@ from luminous.node.shell.components import Components
 from luminous.node.shell.evidence import MB, Evidence
 from luminous.node.shell.failure import Failure
 from luminous.node.shell.host import Host
+from luminous.node.shell.host_watch import HostWatch
 from luminous.node.shell.keyfile import Seeds
 from luminous.node.shell.link import Link, MakeTransport
 from luminous.node.shell.paths import Paths
+from luminous.node.shell.restored import learnt_by, restored_node
 from luminous.node.shell.service import Service, TooBusy
 from luminous.node.shell.settings import Settings
 from luminous.node.shell.spool_intake import Intake
@@ -72,7 +70,6 @@ class Body:
     _consent_changed: trio.Event = field(default_factory=trio.Event)
     _link_scope: trio.CancelScope | None = None
     _acting: trio.Nursery | None = None
-    _look_now: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
@@ -83,6 +80,7 @@ class Body:
         self.components = Components(
             self._component_told, is_fatal=lambda error: isinstance(error, NetworkJoined)
         )
+        self.watch = HostWatch(self.host, partial(self.components.beat, "monitor"))
         self.care = StateCare(
             self.paths,
             self.stores,
@@ -142,7 +140,7 @@ class Body:
 
     def look(self) -> None:
         """Measure now instead of at the next interval."""
-        self._look_now.set()
+        self.watch.look()
 
     async def forget(self) -> None:
         """Delete evidence, statistics and counts, also from free pages and copies. Raises ``Failure``."""
@@ -189,22 +187,18 @@ class Body:
         await self.service.run()
 
     def _make_node(self, state: list[tuple[str, bytes]]) -> Node:
-        membership = networks.read_membership(self.paths.data)
-        config = Config(
-            signer=self.signer,
-            entropy=self.entropy,
-            membership=membership,
-            epsilon_milli_max=round(self.settings.learning.epsilon * 1000),
-            min_participants=self.settings.federated.min_participants if membership else 0,
-            heal_consent=self.settings.healing.consent_level,
-            prior=assets.public_prior(),
+        node, lost = restored_node(
+            networks.read_membership(self.paths.data),
+            self.settings,
+            self.signer,
+            self.entropy,
+            [(record.kind, record.body) for record in self.stores.journal.records()],
+            state,
+            self.clock.now(),
         )
-        node = Node(config)
-        journal = [(record.kind, record.body) for record in self.stores.journal.records()]
-        lost = node.restore(journal, state, self.clock.now())
         if lost:
             self._note_incident(f"{len(lost)} stored records could not be read: {lost[0]}")
-        self.membership = membership
+        self.membership = node.config.membership
         return node
 
     def _stored_state(self) -> list[tuple[str, bytes]]:
@@ -234,7 +228,7 @@ class Body:
         )
 
     def _told(self, report: Report) -> None:
-        self._look_now.set()
+        self.watch.look()
         self.tell(report)
 
     def _publish(self, raw: bytes) -> None:
@@ -297,33 +291,7 @@ class Body:
                 networks.keep_addresses(self.paths.data, now)
 
     async def _monitor(self) -> None:
-        while True:
-            before_s = trio.current_time()
-            self._look_now = trio.Event()  # before measuring: what is told meanwhile is looked at again
-            now = self.clock.now()
-            own = {
-                "store_integrity:state": 0 if self.service.state_fault else 1000,
-                "response_ms": 1000 * await self._lag_ms(),
-            }
-            if self.link is not None:
-                own["peers"] = 1000 * len(self.link.transport.peers())
-            # A mount that does not answer may hold the thread for ever; the monitor is not held with it.
-            readings = await trio.to_thread.run_sync(self._read_host, now, own, abandon_on_cancel=True)
-            self.service.post(events.Measured(now, readings))
-            interval_s = await self.service.ask(lambda node: node.machines.health.interval_ms / 1000)
-            if self.service.state_fault:
-                interval_s = min(interval_s, LOOK_INTERVAL_S)  # a symptom is believed when it stays
-            self.components.beat("monitor")
-            with trio.move_on_after(max(1.0, interval_s - (trio.current_time() - before_s))):
-                await self._look_now.wait()
-
-    def _read_host(self, now: Instant, own: dict[str, int]) -> Readings:
-        return self.host.read(now, own)
-
-    async def _lag_ms(self) -> int:
-        before = trio.current_time()
-        await self.service.ask(lambda node: None)
-        return int((trio.current_time() - before) * 1000)
+        await self.watch.run(self.service, lambda: self.link)
 
     async def _take_spool(self) -> None:
         beat = partial(self.components.beat, "spool")
@@ -337,7 +305,7 @@ class Body:
         written: object = None
         while True:
             await self._keep_consent_in_step()
-            learnt = await self.service.ask(_experience)
+            learnt = await self.service.ask(learnt_by)
             if learnt is not None and learnt != written:
                 local, prior = written = learnt
                 await trio.to_thread.run_sync(experience.write, self.paths.data, local, prior)
@@ -359,14 +327,7 @@ class Body:
             self._note_incident(f"the state store {how}: {done.steps}")
         facts: dict[str, Any] = {**done.facts()}
         await self.service.put(events.Remedied(self.clock.now(), act.intent, done.ok, facts))
-        self._look_now.set()
-
-
-def _experience(node: Node) -> tuple[Any, Any] | None:
-    learning = node.machines.learning
-    if learning is None:
-        return None
-    return experience.by_fix(learning.counts()), experience.by_fix(learning.prior())
+        self.watch.look()
 
 
 class NetworkJoined(Exception):
