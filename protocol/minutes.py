@@ -26,6 +26,9 @@ HEADS_LINKS_MAX = 4
 REPORT_ENTRIES_MAX = 16
 # Operations on the roll in one Report; the others follow in the next epoch. Stops oversized Reports.
 REPORT_OPERATIONS_MAX = 256
+# Learning windows in one Report and deltas of one window; a larger community agrees on the lowest ids.
+REPORT_WINDOWS_MAX = 2
+REPORT_DELTAS_MAX = 512
 # Reports in one leader proposal and members of a roll that Minutes can serve in one envelope.
 LEAD_REPORTS_MAX = 1024
 # Iterations of one epoch that can be expressed.
@@ -64,10 +67,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The deltas of one learning window, as ids in ascending order: what a member held, or what is agreed."""
+
+    window: int
+    deltas: tuple[EnvelopeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The payload of Kind.REPORT: what a member had frozen at ``stamp_ms`` of its own clock.
 
-    ``operations``: ids of held operations on the roll that no Minutes have yet.
+    ``operations``: ids of held operations on the roll that no Minutes have yet. ``windows``: held deltas of
+    learning windows that are over and that no Minutes have yet.
     """
 
     epoch: int
@@ -75,6 +87,7 @@ class Report:
     stamp_ms: int
     entries: tuple[Entry, ...]
     operations: tuple[EnvelopeId, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,12 @@ def _check_row(row: Row) -> Refused | None:
     count, rest = divmod(len(row.ids), ENVELOPE_ID_SIZE_BYTES)
     if rest or count > row.top + 1:
         return Refused(Reason.MALFORMED, "ids of a chain that cannot be")
+    return None
+
+
+def _check_window(window: Window) -> Refused | None:
+    if list(window.deltas) != sorted(set(window.deltas)):
+        return Refused(Reason.MALFORMED, "deltas unsorted, or one twice")
     return None
 
 
@@ -152,13 +171,19 @@ ENTRY: Schema[Entry] = Schema(
     (0, "proposal", fixed(ENVELOPE_ID_SIZE_BYTES)),
     (1, "heads", digests(ROLL_MAX // HEADS_VOTERS)),
 )
+WINDOW: Schema[Window] = Schema(
+    Window, (0, "window", uint()), (1, "deltas", digests(REPORT_DELTAS_MAX)), check=_check_window
+)
 REPORT: Schema[Report] = Schema(
     Report,
     (0, "epoch", uint()),
     (1, "parent", fixed(DIGEST_SIZE_BYTES)),
     (2, "stamp_ms", uint()),
     (3, "entries", many(nested(ENTRY), REPORT_ENTRIES_MAX)),
-    extras=((4, "operations", digests(REPORT_OPERATIONS_MAX), ()),),
+    extras=(
+        (4, "operations", digests(REPORT_OPERATIONS_MAX), ()),
+        (5, "windows", many(nested(WINDOW), REPORT_WINDOWS_MAX), ()),
+    ),
 )
 LEAD: Schema[Lead] = Schema(
     Lead,
@@ -176,6 +201,11 @@ VOTE: Schema[Vote] = Schema(
     check=_check_vote,
 )
 FINAL: Schema[Final] = Schema(Final, (0, "epoch", uint()), (1, "iteration", uint(ITERATION_MAX)))
+
+
+def window_key(window: int) -> bytes:
+    """The name under which a window counts as decided."""
+    return digest("learning-window", window.to_bytes(8, "big"))
 
 
 def heads_digest(heads: Heads) -> bytes:

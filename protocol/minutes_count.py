@@ -5,6 +5,7 @@ the agreed Reports list it or a later ballot of its chain: at least one honest m
 (back-dating is useless), and none that all honest members held can be left out (no leader censors).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -13,7 +14,16 @@ from luminous.protocol.ballots import Cast, Choice
 from luminous.protocol.electorate import Electorate, follow
 from luminous.protocol.electorate import Signed as Concerning
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
-from luminous.protocol.minutes import HEADS_VOTERS, NO_PARENT, Entry, Heads, Report, value_of
+from luminous.protocol.minutes import (
+    HEADS_VOTERS,
+    NO_PARENT,
+    Entry,
+    Heads,
+    Report,
+    Window,
+    value_of,
+    window_key,
+)
 from luminous.protocol.proposals import Proposal
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
@@ -39,6 +49,7 @@ class Minutes:
     """One epoch's final result. ``at_ms``: agreed time, never earlier than the Minutes before.
 
     ``operations``: the agreed ones. ``electorate``: who decides after these Minutes; None: the founders.
+    ``windows``: the deltas that are S(w) for everybody from now on.
     """
 
     epoch: int
@@ -48,6 +59,7 @@ class Minutes:
     outcomes: tuple[Outcome, ...]
     operations: tuple[EnvelopeId, ...] = ()
     electorate: Electorate | None = None
+    windows: tuple[Window, ...] = ()
 
 
 BEGINNING = Minutes(0, NO_PARENT, NO_PARENT, 0, ())
@@ -147,9 +159,35 @@ def derive(
         [signed for signed in proved if signed is not None],
         _admitted(book, ordered, at_ms),
     )
-    return Minutes(
-        epoch, parent, value_of(epoch, parent, sorted(reports)), at_ms, ordered, tuple(agreed), after
-    )
+    windows = _windows(decided, reports.values(), enough, support_min(roll))
+    value = value_of(epoch, parent, sorted(reports))
+    return Minutes(epoch, parent, value, at_ms, ordered, tuple(agreed), after, windows)
+
+
+def _windows(
+    decided: Mapping[ProposalId, object], reports: Iterable[Signed], enough: int, needed: int
+) -> tuple[Window, ...]:
+    """Windows that at least 2f+1 Reports list, each with the deltas that at least f+1 of those list."""
+    listed: dict[int, list[Window]] = {}
+    for _, report in reports:
+        for window in {item.window: item for item in report.windows}.values():
+            if ProposalId(window_key(window.window)) not in decided:
+                listed.setdefault(window.window, []).append(window)
+    agreed: list[Window] = []
+    for number in sorted(listed):
+        if len(listed[number]) < enough:
+            continue
+        support = Counter(delta for window in listed[number] for delta in window.deltas)
+        agreed.append(Window(number, tuple(sorted(item for item in support if support[item] >= needed))))
+    return tuple(agreed)
+
+
+def decided_by(minutes: Minutes) -> dict[ProposalId, Outcome | None]:
+    """Everything that later Minutes must not decide again: proposals, operations, windows."""
+    found: dict[ProposalId, Outcome | None] = {item.proposal: item for item in minutes.outcomes}
+    found.update((ProposalId(item), None) for item in minutes.operations)
+    found.update((ProposalId(window_key(item.window)), None) for item in minutes.windows)
+    return found
 
 
 def _operations(

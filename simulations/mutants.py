@@ -97,14 +97,14 @@ def _local_view(self: Any) -> tuple[Any, ...]:
     closed: dict[Any, Any] = self.__dict__.setdefault("closed", {})
     for held in self._pool.proposals.values():
         if self._ticked_ms >= held.proposal.closes_at_ms + 60_000 and held.id not in closed:
-            counted = tally.count(held.proposal, self._roll, tuple(self._pool.casts(held.id)))
+            counted = tally.count(held.proposal, self._pool.roll, tuple(self._pool.casts(held.id)))
             closed[held.id] = Settled(held.id, counted, self._ticked_ms, 1)
     return tuple(closed.values())
 
 
-def _count_all(book: Any, identifier: Any, proposal: Any, entries: Any) -> Any:
+def _count_all(book: Any, identifier: Any, *rest: Any) -> Any:
     """The mutant: each ballot of a member counts, also both of one who voted twice."""
-    outcome = _COUNT(book, identifier, proposal, entries)
+    outcome = _COUNT(book, identifier, *rest)
     if not isinstance(outcome, minutes_count.Outcome) or outcome.tally.void == 0:
         return outcome
     more = outcome.tally.yes + outcome.tally.void
@@ -112,9 +112,9 @@ def _count_all(book: Any, identifier: Any, proposal: Any, entries: Any) -> Any:
     return replace(outcome, tally=counted)
 
 
-def _drop_one(book: Any, identifier: Any, proposal: Any, entries: Any) -> Any:
+def _drop_one(book: Any, identifier: Any, *how: Any) -> Any:
     """The mutant: a censor leaves out the first counted yes, and everybody derives the same."""
-    outcome = _COUNT(book, identifier, proposal, entries)
+    outcome = _COUNT(book, identifier, *how)
     if not isinstance(outcome, minutes_count.Outcome):
         return outcome
     casts = book.casts(identifier)

@@ -84,7 +84,11 @@ class Machines:
         """Let every machine do what is due."""
         outcomes: list[Outcome | Act] = [*self.health.tick(at), *self.healing.tick(at), *self.causes.tick(at)]
         if self.governance is not None and may_sign:
+            if self.learning is not None and synced and not self.law.is_fleet:
+                self.governance.offer(self.learning.pool.over(compute_window(at.wall_ms, self.law)))
             outcomes.extend(self.governance.tick(at, synced=synced))
+            if self.learning is not None:
+                self.learning.pool.set_agreed(self.governance.agreed_windows())
             self._follow_roll(self.governance.roll())
             effective = self.governance.parameters(at.wall_ms)
             self.health.set_interval(effective[parameters.HEALTH_INTERVAL_S] * 1000)

@@ -11,9 +11,9 @@ from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.protocol.codec import Value
 from luminous.protocol.constitution_table import TABLE
-from luminous.protocol.identifiers import AuthorId
+from luminous.protocol.identifiers import AuthorId, EnvelopeId
 from luminous.protocol.parameters import PARAMETERS
-from luminous.protocol.reasons import Refused
+from luminous.protocol.reasons import Reason, Refused
 
 View = dict[str, Any]
 
@@ -148,6 +148,7 @@ def verify(node: Node) -> View:
             {
                 "window": window,
                 "contributors": learning.pool.count(window),
+                "agreed": _agreed(learning.pool.agreed(window)),
                 "digest": None if isinstance(found, Refused) else found.hex(),
                 "why": found.detail if isinstance(found, Refused) else "",
             }
@@ -156,6 +157,35 @@ def verify(node: Node) -> View:
     if governance is not None:
         evidence = [repr(item)[:500] for item in governance.evidence()]
     return {"holds": holds, "outcomes": outcomes, "windows": windows, "evidence": evidence}
+
+
+def _agreed(deltas: frozenset[EnvelopeId] | None) -> int | None:
+    """How many deltas Minutes agreed on; None while they have not."""
+    return None if deltas is None else len(deltas)
+
+
+def verify_aggregate(node: Node, window: int) -> View | Refused:
+    """One window's sum recomputed from the deltas held, against the set that Minutes agreed on."""
+    learning = node.machines.learning
+    if learning is None:
+        return Refused(Reason.NO_NETWORK, "this node belongs to no network")
+    agreed, found = learning.pool.agreed(window), learning.pool.compute_aggregate(window)
+    missing = learning.pool.missing(window)
+    if agreed is None:
+        why = "no Minutes list this window yet: the sum is of what this node happens to hold"
+    elif missing:
+        why = f"{missing} of {len(agreed)} agreed deltas are not held here: nothing can be said"
+    else:
+        why = f"recomputed from the {len(agreed)} deltas that Minutes agreed on"
+    return {
+        "window": window,
+        "agreed": _agreed(agreed),
+        "missing": missing,
+        "holds": agreed is not None and not missing,
+        "contributors": 0 if isinstance(found, Refused) else found.contributors,
+        "digest": None if isinstance(found, Refused) else found.digest.hex(),
+        "why": why,
+    }
 
 
 def members(node: Node) -> View:

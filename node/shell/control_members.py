@@ -9,7 +9,9 @@ from typing import Any
 
 from luminous.node.core import commands, views
 from luminous.node.shell.body import Body
+from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.http_server import Request
+from luminous.protocol.reasons import Refused
 
 Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
 Do = Callable[[Body, commands.Command], Awaitable[dict[str, Any]]]
@@ -18,6 +20,15 @@ Do = Callable[[Body, commands.Command], Awaitable[dict[str, Any]]]
 async def members(body: Body, request: Request) -> dict[str, Any]:
     """GET /v1/members: the roll, who waits and who is dormant."""
     return dict(await body.service.ask(views.members))
+
+
+async def verify_aggregate(body: Body, request: Request) -> dict[str, Any]:
+    """GET /v1/verify/aggregate?window=N: one window's sum against the deltas that Minutes agreed on."""
+    window = int(request.query["window"])
+    found = await body.service.ask(lambda node: views.verify_aggregate(node, window))
+    if isinstance(found, Refused):
+        raise Failure("nothing was verified", found.detail, "luminous-node network join CARD", Exit.NETWORK)
+    return dict(found)
 
 
 def posts(do: Do) -> dict[str, Endpoint]:
@@ -42,4 +53,4 @@ def posts(do: Do) -> dict[str, Endpoint]:
     return {"/v1/member/invite": invite, "/v1/member/leave": leave, "/v1/member/rotate": rotate}
 
 
-GET: dict[str, Endpoint] = {"/v1/members": members}
+GET: dict[str, Endpoint] = {"/v1/members": members, "/v1/verify/aggregate": verify_aggregate}

@@ -29,7 +29,7 @@ from luminous.protocol.genesis import network_id, read_genesis
 from luminous.protocol.identifiers import EnvelopeId, NetworkId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.minutes import Heads, heads_digest
-from luminous.protocol.minutes_count import BEGINNING, Book, Minutes, Missing, Signed, derive
+from luminous.protocol.minutes_count import BEGINNING, Book, Minutes, Missing, Signed, decided_by, derive
 from luminous.protocol.parameters import VOTING_WINDOW_MS_MIN, defaults
 from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
@@ -183,8 +183,7 @@ def audit_records(
         if minutes.value != certificate.value:
             return Refused(Reason.MALFORMED, f"the certificate is not of Minutes {minutes.epoch}")
         chain.append(minutes)
-        decided.update((outcome.proposal, outcome) for outcome in minutes.outcomes)
-        decided.update((ProposalId(identifier), None) for identifier in minutes.operations)
+        decided.update(decided_by(minutes))
     settled = [
         Settled(outcome.proposal, outcome.tally, minutes.at_ms, minutes.epoch)
         for minutes in chain

@@ -7,7 +7,7 @@ from luminous.node.core.governance.epoch import Epoch
 from luminous.protocol.electorate import Electorate
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
-from luminous.protocol.minutes_count import BEGINNING, Minutes
+from luminous.protocol.minutes_count import BEGINNING, Minutes, decided_by
 from luminous.protocol.minutes_count import Outcome as Counted
 from luminous.protocol.roll import Roll
 
@@ -92,8 +92,7 @@ class Epochs:
         self.chain.append(minutes)
         self.electorates.append(minutes.electorate)
         self._ever.update(dict.fromkeys(minutes.electorate.roll.members))
-        self.decided.update((counted.proposal, counted) for counted in minutes.outcomes)
-        self.decided.update((ProposalId(identifier), None) for identifier in minutes.operations)
+        self.decided.update(decided_by(minutes))
         for envelope in self._early.pop(self.number, {}).values():
             self._early_of[envelope.author] -= 1
             self.hear(envelope)

@@ -241,7 +241,18 @@ class Governance:
         self._set_override(key, value)
         return (Keep(_OVERRIDE, [key, value]),)
 
+    def offer(self, held: Mapping[int, Iterable[EnvelopeId]]) -> None:
+        """Deltas held of learning windows that are over, by window: what the next Report lists."""
+        if isinstance(self._closing, MinutesClosing):
+            self._closing.windows.offer(held)
+
     # Questions
+
+    def agreed_windows(self) -> dict[int, tuple[EnvelopeId, ...]]:
+        """S(w) of every window that Minutes closed."""
+        if not isinstance(self._closing, MinutesClosing):
+            return {}
+        return {item.window: item.deltas for item in self._closing.agreed_windows()}
 
     def roll(self) -> Roll:
         """Who decides now."""

@@ -12,6 +12,7 @@ from luminous.node.core.governance.frozen import Frozen
 from luminous.node.core.governance.operations import Operations, is_urgent
 from luminous.node.core.governance.pool import Held, Pool
 from luminous.node.core.governance.settled import Settled
+from luminous.node.core.governance.windows import Windows
 from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Emit, Outcome
 from luminous.protocol.electorate import Electorate, Signed
@@ -24,9 +25,10 @@ from luminous.protocol.minutes import (
     Lead,
     Report,
     Vote,
+    Window,
     value_of,
 )
-from luminous.protocol.minutes_count import Book, Minutes, Missing, derive
+from luminous.protocol.minutes_count import Book, Minutes, Missing, decided_by, derive
 from luminous.protocol.proposals import Proposal
 from luminous.protocol.reasons import Refused
 from luminous.protocol.roll import Roll
@@ -51,9 +53,11 @@ class MinutesClosing:
         self._frozen = Frozen(pool)
         self._author = me
         self.operations = Operations()
+        self.windows = Windows()
         pool.roll_at = self._epochs.roll_at
         self._entered: tuple[int, int, int] = (0, 0, 0)
         self._joined_at_ms: int | None = None
+        self._since_ms: int | None = None
         self._urgent_at_ms: int | None = None
         self._ticked_ms = 0
 
@@ -69,6 +73,7 @@ class MinutesClosing:
             return self._frozen.hear_heads(envelope.payload, envelope.author)
         if envelope.kind is Kind.REPORT and envelope.author == self._author:
             self._frozen.recall(envelope.payload)
+            self.windows.recall(envelope.payload)
         return self._epochs.hear(envelope)
 
     def epoch(self, number: int) -> Epoch:
@@ -119,10 +124,9 @@ class MinutesClosing:
             return Missing(missing)
         chosen = {identifier: held[identifier] for identifier in reports}
         before = self._epochs.chain[:number]
-        earlier: dict[ProposalId, object] = {
-            counted.proposal: counted for minutes in before for counted in minutes.outcomes
-        }
-        earlier.update((ProposalId(item), None) for minutes in before for item in minutes.operations)
+        earlier: dict[ProposalId, object] = {}
+        for minutes in before:
+            earlier.update(decided_by(minutes))
         return derive(self._book(), before[-1], earlier, chosen)
 
     def _advance(self) -> bool:
@@ -136,7 +140,7 @@ class MinutesClosing:
             if not isinstance(minutes, Minutes):
                 break
             self._epochs.append(minutes)
-            self._joined_at_ms = self._urgent_at_ms = None
+            self._joined_at_ms = self._since_ms = self._urgent_at_ms = None
         return self._epochs.number > before
 
     def reports_of(self, number: int, value: object) -> tuple[EnvelopeId, ...] | None:
@@ -196,9 +200,9 @@ class MinutesClosing:
         epoch = self._epochs.at(number)
         if epoch.own_report is not None:
             return []
-        due = self._due()
-        operations = self._pending()
-        if not due and not self._is_urgent(operations, wall_ms):
+        due, operations = self._due(), self._pending()
+        windows = self.windows.due(self._epochs.decided)
+        if not due and not self._is_urgent(operations, windows, wall_ms):
             if epoch.authors_reported() <= self._epochs.roll.faulty_max:
                 return []
             if self._joined_at_ms is None:
@@ -208,23 +212,31 @@ class MinutesClosing:
         entries = self._frozen.entries(due)
         new = self._frozen.unsent(entries)
         stamp_ms = max([wall_ms, *(held.proposal.closes_at_ms for held in due)])
-        report = Report(number, self._epochs.chain[-1].value, stamp_ms, entries, tuple(operations))
+        report = Report(number, self._epochs.chain[-1].value, stamp_ms, entries, tuple(operations), windows)
         epoch.own_report = report
         return [*(Emit(Kind.HEADS, heads) for heads in new), Emit(Kind.REPORT, report)]
 
     def _pending(self) -> dict[EnvelopeId, Signed]:
         return self.operations.pending(self._epochs.electorate, self._epochs.decided)
 
-    def _is_urgent(self, operations: Mapping[EnvelopeId, Signed], wall_ms: int) -> bool:
-        """Must the roll change, and has that been known for a pace (so that others know it too)?"""
+    def agreed_windows(self) -> tuple[Window, ...]:
+        """Every window whose deltas are agreed."""
+        return tuple(window for minutes in self._epochs.chain for window in minutes.windows)
+
+    def _is_urgent(
+        self, operations: Mapping[EnvelopeId, Signed], windows: tuple[Window, ...], wall_ms: int
+    ) -> bool:
+        """Must the roll change or a window close, and was that known for a pace (so that others know too)?"""
         electorate = self._epochs.electorate
         is_due = electorate.has_due(wall_ms)
-        if not is_due and not any(is_urgent(electorate, signed) for signed in operations.values()):
-            self._urgent_at_ms = None
-            return False
-        if self._urgent_at_ms is None:
-            self._urgent_at_ms = wall_ms
-        return wall_ms >= self._urgent_at_ms + self._pace_ms
+        if is_due or any(is_urgent(electorate, signed) for signed in operations.values()):
+            self._since_ms = wall_ms if self._since_ms is None else self._since_ms
+        else:
+            self._since_ms = None
+        moments = [self.windows.urgent_at_ms(windows, wall_ms, self._pace_ms)]
+        moments += [None if self._since_ms is None else self._since_ms + self._pace_ms]
+        self._urgent_at_ms = min((moment for moment in moments if moment is not None), default=None)
+        return self._urgent_at_ms is not None and wall_ms >= self._urgent_at_ms
 
     def _entered_ms(self, epoch: Epoch, number: int, wall_ms: int) -> int:
         """When this node entered the present iteration; noted the first time it is asked."""
@@ -298,7 +310,7 @@ class MinutesClosing:
         if self._joined_at_ms is not None:
             later.append(self._joined_at_ms + self._pace_ms)
         if self._urgent_at_ms is not None:
-            later.append(self._urgent_at_ms + self._pace_ms)
+            later.append(self._urgent_at_ms)
         if self._epochs.electorate.waiting:
             later.append(self._ticked_ms + _LOOK_MS)
             later += [not_before_ms for not_before_ms, _ in self._epochs.electorate.waiting]

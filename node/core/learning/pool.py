@@ -4,13 +4,15 @@ Refuses unbounded memory: at most two deltas of an author and window (two prove 
 nothing), a roll's worth of authors, and only windows near this machine's own.
 """
 
+from collections.abc import Iterable, Mapping
+
 from luminous.protocol.aggregation import Aggregate, aggregate, select
 from luminous.protocol.deltas import WINDOWS_HELD, LearningLaw
 from luminous.protocol.envelope import Admitted
-from luminous.protocol.identifiers import AuthorId, NetworkId
+from luminous.protocol.identifiers import AuthorId, EnvelopeId, NetworkId
 from luminous.protocol.layout import Layout
 from luminous.protocol.limits import ROLL_MAX
-from luminous.protocol.reasons import Refused
+from luminous.protocol.reasons import Reason, Refused
 
 DELTAS_PER_AUTHOR_MAX = 2
 
@@ -23,12 +25,30 @@ class Pool:
         self._windows: dict[int, dict[AuthorId, dict[bytes, Admitted]]] = {}
         self._aggregates: dict[int, Aggregate | Refused] = {}
         self._eligible: frozenset[AuthorId] | None = frozenset()
+        self._agreed: dict[int, frozenset[EnvelopeId]] = {}
 
     def set_eligible(self, eligible: frozenset[AuthorId] | None) -> None:
         """Whose deltas count; None: anyone's."""
         if eligible != self._eligible:
             self._eligible = eligible
             self._aggregates.clear()
+
+    def set_agreed(self, agreed: Mapping[int, Iterable[EnvelopeId]]) -> None:
+        """S(w) as Minutes list it, by window: from then on these deltas count and no others."""
+        for window in agreed:
+            if window not in self._agreed:
+                self._agreed[window] = frozenset(agreed[window])
+                self._aggregates.pop(window, None)
+
+    def agreed(self, window: int) -> frozenset[EnvelopeId] | None:
+        """The agreed deltas of a window, or None."""
+        return self._agreed.get(window)
+
+    def over(self, current: int) -> dict[int, tuple[EnvelopeId, ...]]:
+        """Held deltas of the window that ended a whole window ago: whoever wanted to release, has."""
+        window = current - WINDOWS_HELD
+        chosen = self._select(window) if window in self._windows else ()
+        return {window: tuple(item.id for item in chosen)} if chosen else {}
 
     @property
     def eligible(self) -> frozenset[AuthorId] | None:
@@ -74,11 +94,22 @@ class Pool:
     def compute_aggregate(self, window: int) -> Aggregate | Refused:
         """What the held deltas of ``window`` say together."""
         found = self._aggregates.get(window)
+        if found is None and self.missing(window):
+            return Refused(Reason.NOTHING_NEW, f"{self.missing(window)} agreed deltas are not held yet")
         if found is None:
             found = aggregate(self._select(window), window, self._law, self._network)
             self._aggregates[window] = found
         return found
 
+    def missing(self, window: int) -> int:
+        """How many agreed deltas of a window are not held."""
+        held = {name for both in self._windows.get(window, {}).values() for name in both}
+        return len(self._agreed.get(window, frozenset()) - held)
+
     def _select(self, window: int) -> tuple[Admitted, ...]:
-        held = (e for both in self._windows.get(window, {}).values() for e in both.values())
-        return select(held, window, self._law, self._layout.id, self._eligible)
+        held = [e for both in self._windows.get(window, {}).values() for e in both.values()]
+        agreed = self._agreed.get(window)
+        if agreed is None:
+            return select(held, window, self._law, self._layout.id, self._eligible)
+        listed = [envelope for envelope in held if envelope.id in agreed]
+        return select(listed, window, self._law, self._layout.id, None)

@@ -95,9 +95,26 @@ def decision(proposal: str) -> None:
 
 
 @click.command()
+@click.argument("what", nargs=-1, metavar="[aggregate WINDOW]")
+@click.option("--file", "path", metavar="FILE", help="Audit an exported election; needs no node.")
 @json_option
-def verify() -> int:
-    """Recount every decision from the records; exit 1 when one does not come out the same."""
+def verify(what: tuple[str, ...], path: str | None) -> int:
+    """Recount every decision from the records; exit 1 when one does not come out the same.
+
+    'verify aggregate WINDOW' recomputes what was learnt in one window from the deltas that members agreed on.
+    """
+    if path is not None and not what:
+        from luminous.node.shell.verify_file import run
+
+        return run(path)
+    if what:
+        if len(what) != 2 or what[0] != "aggregate" or not what[1].isdecimal() or path is not None:
+            raise _usage(
+                f"{safe(' '.join(what))} cannot be verified", "luminous-node verify aggregate WINDOW"
+            )
+        found = client().get("/v1/verify/aggregate", window=int(what[1]))
+        put(found, lambda: outline(found))
+        return int(Exit.OK if found.get("holds") is True else Exit.CHECK_FAILED)
     facts = client().get("/v1/verify", timeout_s=120.0)
     put(facts, lambda: views.verify(facts))
     return int(Exit.OK if facts.get("holds") is True else Exit.CHECK_FAILED)

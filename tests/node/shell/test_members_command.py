@@ -67,6 +67,10 @@ def test_one_command_each_side_and_one_vote(tmp_path: Path) -> None:
         again = founder.type("member", "invite", card)
         assert again.returncode == 1 and "already" in again.stderr
         assert founder.type("member", "leave").returncode == 2
+        assert founder.type("verify").returncode == 0
+        unknown = founder.type("verify", "aggregate", "3")
+        assert unknown.returncode == 1 and "no Minutes list this window" in unknown.stdout
+        assert founder.type("verify", "nonsense").returncode == 2
         assert founder.type("member", "rotate", str(friend.data / "keys")).returncode == 1
     finally:
         process.send_signal(signal.SIGTERM)
