@@ -72,7 +72,8 @@ async def attacker(address: str, chance: random.Random) -> AsyncIterator[Attacke
             yield Attacker(host, victim, keys)
         finally:
             for conn in host.get_network().connections.get(victim.peer_id, ()):
-                socket = conn.muxed_conn.secured_conn.conn.read_writer.read_write_closer.stream.stream
+                muxed: Any = conn.muxed_conn
+                socket = muxed.secured_conn.conn.read_writer.read_write_closer.stream.stream
                 await trio.aclose_forcefully(socket)
 
 

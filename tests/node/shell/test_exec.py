@@ -467,8 +467,12 @@ def test_under_sudo_everything_belongs_to_the_caller(env, tools, tmp_path_factor
         work = home / "work"
         work.mkdir()
         (work / "broken").write_text("error: x\n")
-        under_sudo = env | {"SUDO_UID": str(nobody().pw_uid), "SUDO_GID": str(nobody().pw_gid), "SUDO_USER": "nobody",
-                            "LUMINOUS_DATA_DIR": str(home / "data")}  # fmt: skip
+        under_sudo = env | {
+            "SUDO_UID": str(nobody().pw_uid),
+            "SUDO_GID": str(nobody().pw_gid),
+            "SUDO_USER": "nobody",
+            "LUMINOUS_DATA_DIR": str(home / "data"),
+        }
         assert run("nix-build", env=under_sudo, cwd=work).returncode == 1
         made = [home / "data", *(home / "data").rglob("*")]
         assert any(path.parent.name == "spool" for path in made)
