@@ -46,6 +46,7 @@ class Evidence:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
         db.execute("PRAGMA secure_delete=ON")
         db.execute("PRAGMA auto_vacuum=FULL")
+        db.execute("PRAGMA synchronous=OFF")  # nothing is promised by it: a power cut may cost the newest
         db.execute(
             "CREATE TABLE IF NOT EXISTS failed (seq INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL,"
             " class TEXT NOT NULL, signature TEXT NOT NULL, text TEXT NOT NULL)"
