@@ -246,7 +246,7 @@ class Mesh:
             noise_seed=self._seed_of(place.index, "noise"),
             listen=(f"/ip4/{ip_of(place.index)}/tcp/0",),
             bootstrap=tuple(address_of(peer, self._identities[peer].peer_id) for peer in dialled),
-            peers_wanted=0,
+            peers_wanted=len(self.network.neighbours),  # every link of the graph is wanted
             **callbacks,
         )
         self._transports[place.index] = transport
