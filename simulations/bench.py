@@ -195,7 +195,7 @@ def measure_broadcast() -> Iterator[Figure]:
     from luminous.simulations.bench_mesh import compare
 
     found = compare()
-    ours, stock = float(found["ours"]["cpu_ms"]), float(found["stock"]["cpu_ms"])
+    ours, stock = float(str(found["ours_cpu_ms"])), float(str(found["stock_cpu_ms"]))
     yield Figure("broadcast_cpu_ms", ours, "ms", "stock py-libp2p", stock, stock / ours)
 
 
