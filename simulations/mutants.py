@@ -5,10 +5,8 @@ prints the table of the documentation; a test runs every row, and the same run w
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from luminous.node.core import effects
 from luminous.node.core.governance.settled import Settled
@@ -21,43 +19,9 @@ from luminous.protocol.constitution import Standing
 from luminous.protocol.deltas import LearningLaw, Level
 from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.reasons import Refused
-from luminous.simulations.patching import Patch, patched
-from luminous.simulations.running import run_world
-from luminous.simulations.scenario import Scenario, read_scenario
+from luminous.simulations.mutant import Mutant
 
 CORE, PROTOCOL = "luminous.node.core", "luminous.protocol"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A change of the product, and who must notice. ``change``: keys of the scenario set otherwise."""
-
-    name: str
-    checker: str
-    scenario: str
-    seed: int
-    patches: tuple[Patch, ...]
-    nodes: int | None = None
-    change: tuple[tuple[str, Any], ...] = ()
-
-    def read(self) -> Scenario:
-        """The scenario it runs in."""
-        scenario = read_scenario(self.scenario, self.nodes)
-        if not self.change:
-            return scenario
-        raw: dict[str, Any] = msgspec.to_builtins(scenario)
-        return msgspec.convert({**raw, **dict(self.change)}, Scenario)
-
-    def caught(self) -> tuple[str, ...]:
-        """Names of the checks that fail with the mutant."""
-        with patched(self.patches):
-            result = run_world(self.read(), self.seed, memoise=False)
-        return tuple(name for name, check in result.checks.items() if not check["ok"])
-
-    def spared(self) -> tuple[str, ...]:
-        """Names of the checks that fail without it; none should."""
-        result = run_world(self.read(), self.seed)
-        return tuple(name for name, check in result.checks.items() if not check["ok"])
 
 
 def _first_comes_first(deltas: Any, window: int, law: LearningLaw, layout: bytes, eligible: Any) -> Inputs:

@@ -43,4 +43,4 @@ def learnt_by(node: Node) -> tuple[experience.Counts, experience.Counts] | None:
     learning = node.machines.learning
     if learning is None:
         return None
-    return experience.by_fix(learning.counts()), experience.by_fix(learning.prior())
+    return experience.by_fix(learning.counts()), experience.by_fix(learning.heard())

@@ -69,7 +69,7 @@ def foreign(names: set[str]) -> set[str]:
         ["consent", "status"],
         ["proposals"],
         ["--help"],
-        ["doctor"],
+        ["health"],
     ],
 )
 def test_asking_the_node_loads_the_standard_library_and_click(tmp_path: Path, words: list[str]) -> None:

@@ -239,6 +239,18 @@ class Learning:
                 beliefs[pair] = (successes * scale, trials * scale)
         return beliefs
 
+    def heard(self) -> dict[Pair, tuple[float, float]]:
+        """What peers alone made this node believe: ``prior`` without what shipped with it."""
+        current = self._adoption.current
+        if current is None:
+            return {}
+        step = current.step_milli / 1e6
+        return {
+            pair: (step * successes, step * trials)
+            for pair, (successes, trials) in zip(self._layout.pairs, current.estimates, strict=True)
+            if trials > 0
+        }
+
     def wisdom(self) -> tuple[Pattern, ...] | Refused:
         """Patterns of the newest aggregate with enough contributors, or why there are none."""
         most = 0
