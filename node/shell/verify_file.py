@@ -3,6 +3,7 @@
 Refuses to open a store or a socket: the file is all it reads.
 """
 
+import gc
 from pathlib import Path
 
 import click
@@ -19,7 +20,11 @@ def check(path: Path) -> Audit | Refused | str:
         data = path.read_bytes()
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    return audit(data)
+    gc.disable()  # an audit only builds: walking its objects again and again costs a tenth
+    try:
+        return audit(data)
+    finally:
+        gc.enable()
 
 
 def run(path: str | Path) -> int:
