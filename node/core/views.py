@@ -9,11 +9,12 @@ from luminous.node.core.commanding import find_proposal
 from luminous.node.core.governance.decision import Decision
 from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
+from luminous.protocol.aggregation import Aggregate
 from luminous.protocol.codec import Value
 from luminous.protocol.constitution_table import TABLE
 from luminous.protocol.identifiers import AuthorId, EnvelopeId
 from luminous.protocol.parameters import PARAMETERS
-from luminous.protocol.reasons import Reason, Refused
+from luminous.protocol.reasons import Refused
 
 View = dict[str, Any]
 
@@ -164,26 +165,32 @@ def _agreed(deltas: frozenset[EnvelopeId] | None) -> int | None:
     return None if deltas is None else len(deltas)
 
 
-def verify_aggregate(node: Node, window: int) -> View | Refused:
-    """One window's sum recomputed from the deltas held, against the set that Minutes agreed on."""
+def verify_aggregate(node: Node, window: int | None) -> View:
+    """One window's sum recomputed from the deltas held, against the set that Minutes agreed on.
+
+    None: the newest window held.
+    """
     learning = node.machines.learning
+    held = () if learning is None else learning.pool.windows()
+    number = next(iter(held), 0) if window is None else window
+    agreed = None if learning is None else learning.pool.agreed(number)
+    missing = 0 if learning is None else learning.pool.missing(number)
+    found = None if learning is None else learning.pool.compute_aggregate(number)
     if learning is None:
-        return Refused(Reason.NO_NETWORK, "this node belongs to no network")
-    agreed, found = learning.pool.agreed(window), learning.pool.compute_aggregate(window)
-    missing = learning.pool.missing(window)
-    if agreed is None:
+        why = "this node belongs to no network"
+    elif agreed is None:
         why = "no Minutes list this window yet: the sum is of what this node happens to hold"
     elif missing:
         why = f"{missing} of {len(agreed)} agreed deltas are not held here: nothing can be said"
     else:
         why = f"recomputed from the {len(agreed)} deltas that Minutes agreed on"
     return {
-        "window": window,
+        "window": number,
         "agreed": _agreed(agreed),
         "missing": missing,
         "holds": agreed is not None and not missing,
-        "contributors": 0 if isinstance(found, Refused) else found.contributors,
-        "digest": None if isinstance(found, Refused) else found.digest.hex(),
+        "contributors": found.contributors if isinstance(found, Aggregate) else 0,
+        "digest": found.digest.hex() if isinstance(found, Aggregate) else None,
         "why": why,
     }
 

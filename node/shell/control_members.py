@@ -9,9 +9,7 @@ from typing import Any
 
 from luminous.node.core import commands, views
 from luminous.node.shell.body import Body
-from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.http_server import Request
-from luminous.protocol.reasons import Refused
 
 Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
 Do = Callable[[Body, commands.Command], Awaitable[dict[str, Any]]]
@@ -23,12 +21,12 @@ async def members(body: Body, request: Request) -> dict[str, Any]:
 
 
 async def verify_aggregate(body: Body, request: Request) -> dict[str, Any]:
-    """GET /v1/verify/aggregate?window=N: one window's sum against the deltas that Minutes agreed on."""
-    window = int(request.query["window"])
-    found = await body.service.ask(lambda node: views.verify_aggregate(node, window))
-    if isinstance(found, Refused):
-        raise Failure("nothing was verified", found.detail, "luminous-node network join CARD", Exit.NETWORK)
-    return dict(found)
+    """GET /v1/verify/aggregate?window=N: one window's sum against the deltas that Minutes agreed on.
+
+    Without a number, the newest window that is held.
+    """
+    window = int(request.query["window"]) if "window" in request.query else None
+    return dict(await body.service.ask(lambda node: views.verify_aggregate(node, window)))
 
 
 def posts(do: Do) -> dict[str, Endpoint]:
