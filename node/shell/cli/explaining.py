@@ -56,6 +56,11 @@ def _passed_on(name: str, module: str, attribute: str, line: str) -> click.Comma
     """A command whose words another module reads."""
 
     def call(words: tuple[str, ...]) -> int:
+        if words[:1] in (("--help",), ("-h",)):
+            click.echo(
+                f"Usage: luminous-node {name}\n\n  {line}\n\n  A wrong option is answered with those that exist."
+            )
+            return 0
         if "--json" in words:
             state().as_json = True
         return int(entry(module, attribute, name)(list(words)))
