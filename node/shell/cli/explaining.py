@@ -57,9 +57,7 @@ def _passed_on(name: str, module: str, attribute: str, line: str) -> click.Comma
 
     def call(words: tuple[str, ...]) -> int:
         if words[:1] in (("--help",), ("-h",)):
-            click.echo(
-                f"Usage: luminous-node {name}\n\n  {line}\n\n  A wrong option is answered with those that exist."
-            )
+            click.echo(f"Usage: luminous-node {name} [OPTIONS]\n\n  {line}")
             return 0
         if "--json" in words:
             state().as_json = True
