@@ -8,9 +8,11 @@ takes effect, so a decision that everybody voted for is still refused if it is n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from luminous.protocol.amendments import FirstVote, amended_row, bound_of, limits
+from luminous.protocol.amendments import is_second as is_second_vote
 from luminous.protocol.constitution_table import TABLE, Row
 from luminous.protocol.limits import UINT_MAX
 from luminous.protocol.parameters import PARAMETERS, FeatureState, defaults, is_feature
@@ -27,6 +29,8 @@ PREDICATES: MappingProxyType[str, type | tuple[type, ...]] = MappingProxyType(
         "min_fleet": int,
         "max": int,
         "max_step": int,
+        "amend_min": int,
+        "amend_max": int,
         "cooldown": int,
         "monotone": str,
         "needs": (str, dict),
@@ -56,11 +60,16 @@ _THRESHOLDS: MappingProxyType[str, Threshold] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The network's values before local overrides, and when a vote last changed each (agreed wall ms)."""
+    """The network's values before local overrides, and when a vote last changed each (agreed wall ms).
+
+    ``rules``: amended bounds by rule key; ``first_votes``: amendments that still need their second vote.
+    """
 
     values: Mapping[str, int] = field(default_factory=defaults)
     changed_at_ms: Mapping[str, int] = field(default_factory=dict)
     is_fleet: bool = False
+    rules: Mapping[str, int] = field(default_factory=dict)
+    first_votes: Mapping[str, FirstVote] = field(default_factory=dict)
 
 
 def _no(rule: str, why: str) -> Refused:
@@ -111,6 +120,11 @@ def check_shape(proposal: Proposal, issued_at_ms: int, table: Table = TABLE) -> 
         if not proposal.uncertainty.unknowns:
             return _no(f"{name}.requires", "say what is not known: at least one unknown")
     for effect in proposal.effects:
+        if proposal.kind is ProposalKind.AMENDMENT:
+            refusal = _check_rule(effect.key, effect.value, table)
+            if refusal is not None:
+                return refusal
+            continue
         refusal = _check_row(effect.key, effect.value, table, is_fleet=False)
         if refusal is not None:
             return refusal
@@ -132,7 +146,7 @@ def check_proposal(
     window_min = standing.values.get("voting.window_ms_min", 0)
     if proposal.closes_at_ms - issued_at_ms < window_min:
         return _no("voting.window_ms_min", f"a vote must be open for at least {window_min} ms here")
-    for effect in proposal.effects:
+    for effect in () if proposal.kind is ProposalKind.AMENDMENT else proposal.effects:
         refusal = _check_change(effect.key, effect.value, proposal.threshold, standing, None, table)
         if refusal is not None:
             return refusal
@@ -146,6 +160,8 @@ def check_application(
 
     In a fleet its owner decides: only the rows' own predicates bind.
     """
+    if proposal.kind is ProposalKind.AMENDMENT:
+        return _check_amendment(proposal, at_ms, standing, table)
     for effect in proposal.effects:
         refusal = _check_row(effect.key, effect.value, table, is_fleet=standing.is_fleet)
         if refusal is None and not standing.is_fleet:
@@ -202,6 +218,9 @@ def _needed(row: Row, *, rises: bool) -> Threshold:
 def _check_bounds(key: str, value: int, row: Row, *, is_fleet: bool) -> Refused | None:
     name = "min_fleet" if is_fleet and "min_fleet" in row else "min"
     low, high = row.get(name), row.get("max")
+    wider = None if is_fleet else limits(row)
+    if wider is not None and isinstance(high, int):
+        high = max(high, wider[1])  # what an amendment may allow; the bound now is in ``_check_change``
     if not isinstance(low, int) or not isinstance(high, int):
         return _no(key, "no bounds are given, so no value is legal")
     if value < low:
@@ -235,6 +254,9 @@ def _check_change(
 ) -> Refused | None:
     """The predicates that compare with the present value; ``at_ms`` None leaves the cooldown out."""
     row = table[key]
+    high = bound_of(key, row, standing.rules)
+    if isinstance(high, int) and value > high:
+        return _no(f"{key}.max", f"{value} is above {high}")
     present = standing.values.get(key, PARAMETERS[key].default)
     needed = _needed(row, rises=value > present)
     if threshold < needed:
@@ -257,8 +279,57 @@ def enact(proposal: Proposal, at_ms: int, standing: Standing, table: Table = TAB
     if refusal is not None:
         return refusal
     effects = {effect.key: effect.value for effect in proposal.effects}
-    return Standing(
-        {**standing.values, **effects},
-        {**standing.changed_at_ms, **dict.fromkeys(effects, at_ms)},
-        standing.is_fleet,
+    if proposal.kind is ProposalKind.AMENDMENT:
+        return _amend(effects, at_ms, standing)
+    return replace(
+        standing,
+        values={**standing.values, **effects},
+        changed_at_ms={**standing.changed_at_ms, **dict.fromkeys(effects, at_ms)},
     )
+
+
+def _check_rule(key: str, value: int, table: Table) -> Refused | None:
+    """May an amendment ever move this bound to this value?"""
+    row = table.get(amended_row(key) or "")
+    if row is None:
+        return _no(key, "no rule knows this name")
+    broken = check_table({key: row})
+    if broken is not None:
+        return broken
+    allowed = limits(row)
+    if allowed is None:
+        return _no(f"{key}.amend_max", "this rule is entrenched: no vote ever moves it")
+    if not allowed[0] <= value <= allowed[1]:
+        return _no(f"{key}.amend_max", f"{value} is not in {allowed[0]}..{allowed[1]}")
+    return None
+
+
+def _check_amendment(proposal: Proposal, at_ms: int, standing: Standing, table: Table) -> Refused | None:
+    """Judged afresh: consensus, limits, and two votes far enough apart."""
+    if standing.is_fleet or proposal.threshold < _needed(table.get("proposal.amendment", {}), rises=True):
+        return _no("proposal.amendment.needs", "a bound moves by consensus of a community alone")
+    apart_ms = table["proposal.amendment"].get("cooldown")
+    for effect in proposal.effects:
+        refusal = _check_rule(effect.key, effect.value, table)
+        if refusal is not None:
+            return refusal
+        first = standing.first_votes.get(effect.key)
+        is_second = is_second_vote(first, effect.value, at_ms)
+        if not isinstance(apart_ms, int) or (is_second and first and at_ms - first.at_ms < apart_ms):
+            return _no("proposal.amendment.cooldown", "its two votes are too close to one another")
+    return None
+
+
+def _amend(effects: Mapping[str, int], at_ms: int, standing: Standing) -> Standing:
+    """A first vote is remembered; a second one moves the bound, and a value above it comes down."""
+    rules, firsts, values = dict(standing.rules), dict(standing.first_votes), dict(standing.values)
+    for key, value in effects.items():
+        if not is_second_vote(firsts.get(key), value, at_ms):
+            firsts[key] = FirstVote(value, at_ms)
+            continue
+        del firsts[key]
+        rules[key] = value
+        row = amended_row(key)
+        if row in values:
+            values[row] = min(values[row], value)
+    return replace(standing, values=values, rules=rules, first_votes=firsts)

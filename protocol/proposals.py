@@ -29,6 +29,7 @@ class ProposalKind(IntEnum):
     FEATURE = 2  # turns features off, opt-in or on
     TEXT = 3  # a resolution in words, without effect on machines
     MEMBER = 4  # admits the holder of a key to the roll
+    AMENDMENT = 5  # moves a bound of the constitution; takes two votes
 
 
 class Threshold(IntEnum):

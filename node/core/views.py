@@ -10,6 +10,7 @@ from luminous.node.core.governance.decision import Decision
 from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.protocol.aggregation import Aggregate
+from luminous.protocol.amendments import rule_key
 from luminous.protocol.codec import Value
 from luminous.protocol.constitution_table import TABLE
 from luminous.protocol.identifiers import AuthorId, EnvelopeId
@@ -110,12 +111,15 @@ def parameters(node: Node) -> View:
     here = {} if governance is None else governance.parameters(wall_ms)
     network = {} if governance is None else governance.network_parameters(wall_ms)
     own = {} if governance is None else governance.overrides()
+    rules = {} if governance is None else governance.rules()
     rows: list[View] = []
     for key, parameter in PARAMETERS.items():
         value = here.get(key, parameter.default)
         decided = network.get(key, parameter.default)
         origin = "override" if key in own else "network" if decided != parameter.default else "default"
         bounds = {name: bound for name, bound in TABLE[key].items() if isinstance(bound, int | str | bool)}
+        if rule_key(key) in rules:
+            bounds["max"] = rules[rule_key(key)]
         rows.append(
             {
                 "key": key,

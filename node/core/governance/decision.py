@@ -9,9 +9,9 @@ from luminous.node.core.governance.lifecycle import Phase
 from luminous.node.core.governance.pool import Held
 from luminous.protocol.ballots import Choice
 from luminous.protocol.identifiers import ProposalId
-from luminous.protocol.proposals import Proposal
+from luminous.protocol.proposals import Proposal, ProposalKind
 from luminous.protocol.reasons import Refused
-from luminous.protocol.tally import Tally
+from luminous.protocol.tally import Tally, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class Decision:
             sentence += "; takes effect after a cooling time"
         elif self.phase is Phase.SUPERSEDED:
             sentence += "; an earlier decision of the same closing set the same value"
+        if self.proposal.kind is ProposalKind.AMENDMENT and tally.verdict is Verdict.PASSED:
+            sentence += "; an amendment takes two such votes, 14 to 90 days apart"
         if self.overridden:
             sentence += f"; this machine keeps its own choice for {', '.join(self.overridden)}"
         return sentence

@@ -77,9 +77,11 @@ def fold(
             refusals[item.proposal] = enacted
             steps[item.proposal] = (*fragile, Step.COOLED_REFUSED) if fragile else (Step.FINAL_REFUSED,)
             continue
+        is_first_of_two = enacted.first_votes != standing.first_votes and enacted.rules == standing.rules
         standing = enacted
         set_in.update(dict.fromkeys(slots))
-        steps[item.proposal] = (*fragile, Step.COOLED) if fragile else (Step.FINAL_EFFECT,)
+        done = Step.FINAL_WORDS if is_first_of_two else Step.FINAL_EFFECT
+        steps[item.proposal] = (*fragile, Step.COOLED) if fragile else (done,)
     return Force(standing, steps, refusals, starts, min(waiting, default=None))
 
 

@@ -8,6 +8,7 @@ closing's proof. Own envelopes must be heard like all others, in the same ``hand
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from luminous.node.core.governance import overrides
 from luminous.node.core.governance.audit import certificates, export
 from luminous.node.core.governance.decision import Decision, Verification
 from luminous.node.core.governance.force import Force, by_owner, fold
@@ -15,14 +16,16 @@ from luminous.node.core.governance.lifecycle import Phase, Step, phase_after
 from luminous.node.core.governance.membership import Words, admission, care, may_admit, may_operate
 from luminous.node.core.governance.minutes import KINDS as CLOSING_KINDS
 from luminous.node.core.governance.minutes import MinutesClosing
+from luminous.node.core.governance.overrides import Overrides
 from luminous.node.core.governance.pool import Evidence, Held, Pool
 from luminous.node.core.governance.settled import Closing, Settled
+from luminous.node.core.governance.strangers import Strangers
 from luminous.node.core.governance.witness import Witness
 from luminous.node.core.instant import Instant
-from luminous.node.core.outcomes import Emit, Keep, Outcome, Tell
+from luminous.node.core.outcomes import Emit, Outcome, Tell
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Ballot, Choice, chain_of
 from luminous.protocol.codec import Value
-from luminous.protocol.constitution import Standing, check_override, check_proposal, check_value
+from luminous.protocol.constitution import Standing, check_proposal, check_value
 from luminous.protocol.electorate import Electorate, Signed
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
@@ -36,9 +39,6 @@ from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Verdict, count
 
 KINDS = (Kind.PROPOSAL, Kind.BALLOT, *CLOSING_KINDS)
-_OVERRIDE = "governance.override"
-# Envelopes of authors who are on no roll yet. Stops strangers from filling memory.
-STRANGERS_MAX = 8192
 
 
 class Governance:
@@ -65,9 +65,9 @@ class Governance:
         self._pool = Pool(roll, is_fleet=is_fleet, cooling_ms=values[VOTING_WINDOW_MS_MIN])
         patience_ms = min(10_000, max(500, values[CLOSING_GRACE_MS])) if pace_ms is None else pace_ms
         self._closing = build(me, self._pool, patience_ms)
-        self._strangers: dict[EnvelopeId, Admitted] = {}
+        self._strangers = Strangers()
         self._witness = Witness()
-        self._overrides: dict[str, int] = {}
+        self._overrides = Overrides(is_fleet=is_fleet)
         self._pending: dict[ProposalId, Ballot] = {}
         self._told: dict[ProposalId, Phase] | None = None
         self._wall_ms = 0
@@ -85,8 +85,8 @@ class Governance:
         """
         if self._closing.is_known(envelope.author):
             self._record(envelope)
-        elif len(self._strangers) < STRANGERS_MAX:
-            self._strangers[envelope.id] = envelope
+        else:
+            self._strangers.wait(envelope)
         return ()
 
     def _record(self, envelope: Admitted) -> None:
@@ -107,19 +107,16 @@ class Governance:
         """Record what waited for its author to be admitted; that may make more Minutes final, and so on."""
         while self._strangers:
             self._closing.settled()
-            known = [item for item in self._strangers.values() if self._closing.is_known(item.author)]
+            known = self._strangers.take_known(self._closing.is_known)
             if not known:
                 return
             for envelope in known:
-                del self._strangers[envelope.id]
                 self._record(envelope)
 
     def recall(self, name: str, body: Value) -> None:
         """Take back an own Keep record after a restart."""
-        if name == _OVERRIDE and isinstance(body, list) and len(body) == 2:
-            key, value = body
-            if isinstance(key, str):
-                self._set_override(key, value if isinstance(value, int) else None)
+        if name == overrides.NAME:
+            self._overrides.recall(body)
 
     def tick(self, at: Instant, *, synced: bool = True) -> tuple[Outcome, ...]:
         """Sign what is due; tell what became final. ``synced``: enough peers were asked what they hold."""
@@ -232,14 +229,7 @@ class Governance:
 
     def override(self, key: str, value: int | None) -> tuple[Outcome, ...] | Refused:
         """Decide for this machine alone, whatever the network decided; None follows the network again."""
-        if value is not None:
-            refusal = check_override(key, value, is_fleet=self._genesis.is_fleet)
-            if refusal is not None:
-                return refusal
-        elif key not in PARAMETERS:
-            return Refused(Reason.UNCONSTITUTIONAL, f"{key}: no such parameter")
-        self._set_override(key, value)
-        return (Keep(_OVERRIDE, [key, value]),)
+        return self._overrides.set(key, value)
 
     def offer(self, held: Mapping[int, Iterable[EnvelopeId]]) -> None:
         """Deltas held of learning windows that are over, by window: what the next Report lists."""
@@ -270,16 +260,20 @@ class Governance:
     def parameters(self, wall_ms: int | None = None) -> dict[str, int]:
         """What this machine uses: own override, else the network's value, else the default."""
         self._refresh(self._wall_ms if wall_ms is None else wall_ms)
-        return {**self._force.standing.values, **self._overrides}
+        return {**self._force.standing.values, **self._overrides.values}
 
     def network_parameters(self, wall_ms: int | None = None) -> dict[str, int]:
         """What the network decided, without the own overrides: for everything that all must share."""
         self._refresh(self._wall_ms if wall_ms is None else wall_ms)
         return dict(self._force.standing.values)
 
+    def rules(self) -> dict[str, int]:
+        """Bounds that amendments moved, by rule key."""
+        return dict(self._force.standing.rules)
+
     def overrides(self) -> dict[str, int]:
         """The own choices."""
-        return dict(self._overrides)
+        return dict(self._overrides.values)
 
     def proposals(self) -> tuple[Decision, ...]:
         """Every held proposal, by closing time."""
@@ -333,12 +327,6 @@ class Governance:
 
     def _grace_ms(self) -> int:
         return self._force.standing.values[CLOSING_GRACE_MS]
-
-    def _set_override(self, key: str, value: int | None) -> None:
-        if value is None:
-            self._overrides.pop(key, None)
-        elif key in PARAMETERS:
-            self._overrides[key] = value
 
     def _refresh(self, wall_ms: int) -> None:
         self._welcome()
@@ -396,5 +384,5 @@ class Governance:
             None if own is None else own.choice,
             self._force.refusals.get(held.id) or self._pool.refusal(held),
             self._force.starts_at_ms.get(held.id),
-            tuple(key for key in keys if key in self._overrides),
+            tuple(key for key in keys if key in self._overrides.values),
         )

@@ -20,7 +20,7 @@ PERIOD_DEFAULT = "3d"
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["parameter", "feature", "text"]))
+@click.argument("kind", type=click.Choice(["parameter", "feature", "text", "amendment"]))
 @click.argument("title")
 @click.option("--text", default="", help="What it is about, for those who vote.")
 @click.option(

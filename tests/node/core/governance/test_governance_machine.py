@@ -260,3 +260,30 @@ def test_nothing_leaves_a_sealed_phase() -> None:
             if path is not None and (phase, step) not in TRANSITIONS:
                 with pytest.raises(AssertionError):
                     phase_after((*path, step))
+
+
+def test_an_amendment_takes_two_votes_two_weeks_apart() -> None:
+    election = Election(4)
+    key, days_ms = "rule.voting.window_ms_min.max", 24 * 60 * 60 * 1000
+    now_ms = START_MS
+    for wanted in ({}, {key: 60 * days_ms}):
+        asked = Proposal(
+            ProposalKind.AMENDMENT,
+            "longer votes",
+            "",
+            (Effect(key, 60 * days_ms),),
+            Threshold.CONSENSUS,
+            now_ms + 10_000,
+            Uncertainty(500, ("whether people need it",)),
+        )
+        proposed = election.members[0].governance.propose(asked, instant(now_ms))
+        (envelope,) = election.do(0, proposed, now_ms)
+        election.spread([envelope], now_ms)
+        for number, member in enumerate(election.members):
+            cast = member.governance.vote(ProposalId(envelope.id), Choice.YES, instant(now_ms + 100))
+            election.spread(election.do(number, cast, now_ms + 100), now_ms + 100)
+        now_ms = election.settle(now_ms + 11_100) + 15 * days_ms
+        for member in election.members:
+            member.governance.parameters(now_ms)
+            assert member.governance.rules() == wanted
+            assert "two such votes" in decided(member.governance, ProposalId(envelope.id)).words
