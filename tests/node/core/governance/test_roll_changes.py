@@ -238,3 +238,37 @@ def chain_of(member: Member) -> bytes:
     closing = member.governance._closing
     assert isinstance(closing, MinutesClosing)
     return closing.chain()[-1].value
+
+
+def closed_vote(election: Election, now_ms: int, among: tuple[int, ...]) -> int:
+    """A vote on which the members of ``among`` agree, and the time after it."""
+    asked = Proposal(ProposalKind.TEXT, f"at {now_ms}", "", (), Threshold.SIMPLE, now_ms + 5_000)
+    (opening,) = election.do(0, election.members[0].governance.propose(asked, instant(now_ms)), now_ms)
+    election.spread([opening], now_ms, among)
+    for number in among:
+        cast = election.members[number].governance.vote(ProposalId(opening.id), Choice.YES, instant(now_ms))
+        election.spread(election.do(number, cast, now_ms), now_ms, among)
+    return election.settle(now_ms + 6_100, among)
+
+
+def test_a_member_who_is_long_silent_sleeps_and_wakes_by_its_own_node() -> None:
+    election = Election(4)
+    now_ms = closed_vote(election, START_MS, (0, 1, 2, 3))
+    present = (0, 1, 2)
+    now_ms = closed_vote(election, now_ms + 40 * DAY_MS, present)
+    assert election.members[0].governance.roll().members == tuple(key(number) for number in present)
+    assert election.members[0].governance.electorate().dormant == (key(3),)
+    for envelope in election.members[0].held.values():
+        election.members[3].hear(envelope, now_ms)
+    settle(election, now_ms)
+    assert set(rolls(election)) == {tuple(key(number) for number in range(4))}
+
+
+def test_a_node_that_runs_renews_without_being_asked() -> None:
+    election = Election(4)
+    now_ms = closed_vote(election, START_MS, (0, 1, 2, 3)) + 8 * DAY_MS
+    sent = [item for member in election.members for item in member.tick(now_ms)]
+    verbs = [item.payload.verb for item in sent if item.kind is Kind.OPERATION]
+    assert verbs == [Verb.RENEW] * 4
+    again = [item for member in election.members for item in member.tick(now_ms + DAY_MS)]
+    assert [item for item in again if item.kind is Kind.OPERATION] == []
