@@ -153,6 +153,8 @@ class Client:
         self._snapshot = snapshot
         self._room = frame_size_bytes_max - _MARGIN_BYTES
         self._rounds = 0
+        # What was told already: a full frame leaves its rest open to the end, which may ask again.
+        self._have: set[bytes] = set()
         self._need: set[bytes] = set()
 
     def initiate(self, offset: int = 0) -> bytes:
@@ -184,7 +186,7 @@ class Client:
                 case IdList():
                     ours, theirs = snapshot.ids(lower, upper), frozenset(told.ids)
                     known = frozenset(ours)
-                    have += [identifier for identifier in ours if identifier not in theirs]
+                    have += [i for i in ours if i not in theirs and i not in self._have]
                     claimed = (i for i in told.ids if i not in known and i not in self._need)
                     need.update(dict.fromkeys(claimed))
                     out.skip(told.upper)
@@ -196,6 +198,7 @@ class Client:
     def _conclude(self, following: bytes, have: list[bytes], need: list[bytes]) -> Progress:
         room = RECONCILIATION_NEED_MAX - len(self._need)
         self._need.update(need[:room])
+        self._have.update(have)
         is_over = len(following) == 1
         is_bounded = len(need) > room or self._rounds == RECONCILIATION_ROUNDS_MAX
         self._rounds += 1
