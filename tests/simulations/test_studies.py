@@ -193,7 +193,7 @@ def test_models_converge_to_the_pooled_optimum() -> None:
     assert [world["exact_on"] for world in found["worlds"]] == [24, 48, 96]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("nodes", [100, 150])
 def test_every_threshold_is_right_at_its_boundary(nodes: int) -> None:
     result = run_world(read_scenario("thresholds", nodes), 1)
