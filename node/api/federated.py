@@ -105,7 +105,7 @@ class FederatedLearningNetwork:
             "title": proposal,
             "effects": effects,
             "threshold": vote_type.value,
-            "closes_at_ms": time.time_ns() // 1_000_000 + round(1000 * closes_in_s),
+            "closes_in_s": closes_in_s,
             "unknowns": list(unknowns),
         }
         made = await self.connection.send("/v1/propose", asked)

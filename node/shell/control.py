@@ -4,7 +4,6 @@ Refuses callers of other users (the socket's mode), and to know more than the no
 """
 
 import os
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from luminous import __version__
 from luminous.node.core import commands, views
 from luminous.node.core.causes.why import WhyAnswer
 from luminous.node.core.effects import Report
+from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.node.shell import (
     consent,
@@ -26,7 +26,7 @@ from luminous.node.shell import (
 )
 from luminous.node.shell.body import Body
 from luminous.node.shell.failure import Exit, Failure
-from luminous.node.shell.http_server import Request, Response, as_json, failure
+from luminous.node.shell.http_server import CONNECTIONS_MAX, Request, Response, as_json, failure
 from luminous.node.shell.metrics import metrics_text
 from luminous.node.shell.paths import check_socket_length, make_private
 from luminous.node.shell.service import TooBusy
@@ -69,7 +69,7 @@ async def _listen(path: Path) -> trio.SocketListener:
         await sock.bind(str(path))
     finally:
         os.umask(before)
-    sock.listen(64)
+    sock.listen(CONNECTIONS_MAX)  # a full queue is refused at once on this kind of socket
     return trio.SocketListener(sock)
 
 
@@ -199,8 +199,8 @@ async def _history(body: Body, request: Request) -> dict[str, Any]:
     return {"events": [{"name": item.name, "facts": _jsonable(item.facts)} for item in body.service.history]}
 
 
-async def _do(body: Body, command: commands.Command) -> dict[str, Any]:
-    report: Report = await body.service.command(command)
+async def _do(body: Body, command: commands.Command, at: Instant | None = None) -> dict[str, Any]:
+    report: Report = await body.service.command(command, at)
     if report.name == "refused":
         raise NotDone(str(report.facts["reason"]), str(report.facts["detail"]))
     return dict(_jsonable(report.facts))
@@ -208,9 +208,10 @@ async def _do(body: Body, command: commands.Command) -> dict[str, Any]:
 
 async def _propose(body: Body, request: Request) -> dict[str, Any]:
     asked = request.body
+    at = body.clock.now()  # one instant for both, or the shortest period would be a millisecond too short
     closes_at_ms = asked.get("closes_at_ms")
     if closes_at_ms is None:
-        closes_at_ms = time.time_ns() // 1_000_000 + 1000 * int(asked.get("closes_in_s") or 3 * 86_400)
+        closes_at_ms = at.wall_ms + round(1000 * float(asked.get("closes_in_s") or 3 * 86_400))
     done = await _do(
         body,
         commands.Propose(
@@ -223,6 +224,7 @@ async def _propose(body: Body, request: Request) -> dict[str, Any]:
             unknowns=tuple(str(item) for item in asked.get("unknowns") or ()),
             confidence_milli=int(asked.get("confidence_milli") or 0),
         ),
+        at,
     )
     return {"proposal": done["ids"][0] if done["ids"] else None, "closes_at_ms": closes_at_ms}
 

@@ -3,7 +3,6 @@
 Refuses to admit: the members vote.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from luminous.node.shell.body import Body
 from luminous.node.shell.http_server import Request
 
 Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
-Do = Callable[[Body, commands.Command], Awaitable[dict[str, Any]]]
+Do = Callable[..., Awaitable[dict[str, Any]]]  # body, command, and the instant it counts from
 
 
 async def members(body: Body, request: Request) -> dict[str, Any]:
@@ -34,10 +33,12 @@ def posts(do: Do) -> dict[str, Endpoint]:
 
     async def invite(body: Body, request: Request) -> dict[str, Any]:
         asked = request.body
-        closes_at_ms = time.time_ns() // 1_000_000 + 1000 * int(asked.get("closes_in_s") or 3 * 86_400)
+        at = body.clock.now()
+        closes_at_ms = at.wall_ms + round(1000 * float(asked.get("closes_in_s") or 3 * 86_400))
         author = str(asked["author"])
         title = str(asked.get("title") or f"Admit {author[:8]}")
-        done = await do(body, commands.Invite(author, title, str(asked.get("text") or ""), closes_at_ms))
+        text = str(asked.get("text") or "")
+        done = await do(body, commands.Invite(author, title, text, closes_at_ms), at)
         return {"proposal": done["ids"][0] if done["ids"] else None, "closes_at_ms": closes_at_ms}
 
     async def leave(body: Body, request: Request) -> dict[str, Any]:

@@ -195,8 +195,11 @@ class Service:
             return answer
         raise TooBusy("the node is busy")
 
-    async def command(self, command: Command, timeout_s: float = 30.0) -> Report:
-        """Ask the node to do something and wait until it is durable, or refused. Raises ``TooBusy``."""
+    async def command(self, command: Command, at: Instant | None = None, timeout_s: float = 30.0) -> Report:
+        """Ask the node to do something and wait until it is durable, or refused. Raises ``TooBusy``.
+
+        ``at``: the instant that times within the command were counted from; now, unless told.
+        """
         reply = self._next_reply
         self._next_reply += 1
         done = trio.Event()
@@ -204,7 +207,7 @@ class Service:
         self._replies[reply] = (done, answers)
         try:
             with trio.move_on_after(timeout_s):
-                await self._send.send(events.Commanded(self.clock.now(), command, reply))
+                await self._send.send(events.Commanded(at or self.clock.now(), command, reply))
                 await done.wait()
                 return answers[0]
             raise TooBusy("the node could not finish it in time; it may still happen")

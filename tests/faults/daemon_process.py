@@ -75,7 +75,7 @@ class Daemon:
         assert self.process.poll() is None, self.told()
         try:
             return "author" in self.get("/v1/status")
-        except OSError:
+        except (OSError, json.JSONDecodeError):  # not yet, or just giving way to its next start
             return False
 
     def get(self, path: str, timeout_s: float = 20.0) -> dict[str, Any]:

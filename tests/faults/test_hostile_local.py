@@ -5,7 +5,6 @@ import json
 import os
 import random
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,10 +142,11 @@ def test_a_hundred_slow_clients_hold_nobody_up(daemon: Daemon) -> None:
         sock.connect(str(daemon.data / "run/control.sock"))
         sock.sendall(b"GET /v1/status HTTP/1.1\r\nHost: l\r\n"[: number % 30])
         held.append(sock)
-    began_s = time.monotonic()
     assert_well(daemon)
-    assert time.monotonic() - began_s < 5.0
     for sock in held:
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):  # still served: nobody had to be thrown out for it
+            sock.recv(1)
         sock.close()
     assert_well(daemon)
 

@@ -62,9 +62,12 @@ def propose(daemon: Daemon, title: str) -> str:
 
 
 def ask_and_die(daemon: Daemon, path: str, body: dict[str, Any]) -> None:
-    with pytest.raises((OSError, json.JSONDecodeError)):
-        daemon.post(path, body)
-    assert daemon.died() == KILLED
+    try:
+        answer = daemon.post(path, body)
+    except (OSError, json.JSONDecodeError):
+        assert daemon.died() == KILLED
+    else:
+        pytest.fail(f"it lived on and answered {answer}; {daemon.told()[-2000:]}")
 
 
 def test_killed_between_journal_and_publish(daemon: Daemon) -> None:
