@@ -211,7 +211,7 @@ async def _propose(body: Body, request: Request) -> dict[str, Any]:
     at = body.clock.now()  # one instant for both, or the shortest period would be a millisecond too short
     closes_at_ms = asked.get("closes_at_ms")
     if closes_at_ms is None:
-        closes_at_ms = at.wall_ms + round(1000 * float(asked.get("closes_in_s") or 3 * 86_400))
+        closes_at_ms = at.wall_ms + control_members.period_ms(asked.get("closes_in_s"))
     done = await _do(
         body,
         commands.Propose(

@@ -14,6 +14,14 @@ Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
 Do = Callable[..., Awaitable[dict[str, Any]]]  # body, command, and the instant it counts from
 
 
+def period_ms(asked_s: Any) -> int:
+    """How long is voted: what was asked for, or three days. Raises ``ValueError`` for no length of time."""
+    try:
+        return 1000 * int(asked_s or 3 * 86_400)
+    except OverflowError:
+        raise ValueError("closes_in_s is a number of seconds") from None
+
+
 async def members(body: Body, request: Request) -> dict[str, Any]:
     """GET /v1/members: the roll, who waits and who is dormant."""
     return dict(await body.service.ask(views.members))
@@ -34,7 +42,7 @@ def posts(do: Do) -> dict[str, Endpoint]:
     async def invite(body: Body, request: Request) -> dict[str, Any]:
         asked = request.body
         at = body.clock.now()
-        closes_at_ms = at.wall_ms + round(1000 * float(asked.get("closes_in_s") or 3 * 86_400))
+        closes_at_ms = at.wall_ms + period_ms(asked.get("closes_in_s"))
         author = str(asked["author"])
         title = str(asked.get("title") or f"Admit {author[:8]}")
         text = str(asked.get("text") or "")
