@@ -62,12 +62,12 @@ class Soak:
                     "success": self.chance.random() < 0.7,
                 }
                 await body.service.put(events.Observed(body.clock.now(), FIX_TRIED, facts))
-            if self.leaked is not None:
-                self.leaked.append(os.urandom(200_000))
             await trio.sleep(TRIES_EVERY_S)
 
     async def look(self) -> dict[str, Any]:
         """One sample."""
+        if self.leaked is not None:
+            self.leaked.append(os.urandom(400_000))
         now = self.wire.bodies[0].clock.now()
         nodes = [await body.service.ask(_same) for body in self.wire.bodies]
         window = compute_window(now.wall_ms, nodes[0].machines.law) - 2
