@@ -1,18 +1,19 @@
 """The report of a folder of results: one self-contained page with plots, and the same numbers as JSON.
 
-Refuses to load anything from elsewhere and to leave half a page. Parquet only where pyarrow is installed.
+Refuses to load anything from elsewhere and to leave half a page. Parquet: see ``tables``.
 """
 
 import json
+from collections.abc import Callable
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from luminous.simulations.output import OutputError, write_whole
+from luminous.simulations.output import write_whole
 from luminous.simulations.plots import Line, plot
 from luminous.simulations.scenario import ScenarioError
 from luminous.simulations.sweep import read_results
+from luminous.simulations.tables import is_parquet_possible, make_tables, write_parquet
 
 SCHEMA = 1
 STYLE = """
@@ -47,33 +48,13 @@ def read_folder(folder: Path) -> dict[str, Any]:
 
 
 def write_report(folder: Path) -> list[Path]:
-    """``index.html`` and ``report.json``, and ``sweep.parquet`` if it can be. Raises OutputError."""
+    """``index.html`` and ``report.json``, and Parquet tables if they can be. Raises OutputError."""
     found = read_folder(folder)
     page, data = folder / "index.html", folder / "report.json"
     write_whole(data, json.dumps(found, indent=1) + "\n")
     write_whole(page, render(found))
-    written = [page, data]
-    if "sweep" in found and find_spec("pyarrow") is not None:
-        written.append(_write_parquet(folder / "sweep.parquet", found["sweep"]))
-    return written
-
-
-def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
-    import pyarrow  # type: ignore[import-not-found, unused-ignore]
-    from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
-
-    flat = [
-        {**{f"point.{k}": v for k, v in row["point"].items()}, "ok": row["ok"], **row["figures"]}
-        for row in rows
-    ]
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        parquet.write_table(pyarrow.Table.from_pylist(flat), beside)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"{path} was not written: {error.strerror or error}") from error
-    return path
+    tables = write_parquet(folder, make_tables(found)) if is_parquet_possible() else []
+    return [page, data, *tables]
 
 
 def render(found: dict[str, Any]) -> str:
@@ -81,7 +62,7 @@ def render(found: dict[str, Any]) -> str:
     parts = ["<!doctype html><html lang='en'><meta charset='utf-8'><title>luminous-sim report</title>"]
     parts.append("<meta name='viewport' content='width=device-width, initial-scale=1'>")
     parts.append(f"<style>{STYLE}</style><h1>Simulation report</h1>")
-    parts.append("<p>Everything here is simulated: real node code, virtual time, links and hosts.</p>")
+    parts.append(f"<p>{_what_is_real(found)}</p>")
     if "result" in found:
         parts += _of_result(found["result"])
     if "samples" in found:
@@ -91,6 +72,13 @@ def render(found: dict[str, Any]) -> str:
     if "sweep" in found:
         parts += _of_sweep(found["sweep"])
     return "\n".join(parts) + "</html>\n"
+
+
+def _what_is_real(found: dict[str, Any]) -> str:
+    runs = [*found.get("sweep", []), *([found["result"]] if "result" in found else [])]
+    if runs and all(run["body"] == "wire" for run in runs):
+        return "Real nodes, real TCP on loopback, real disks. The people are scripted, and time is shortened."
+    return "Everything here is simulated: real node code, virtual time, links and hosts."
 
 
 def _of_result(result: dict[str, Any]) -> list[str]:
@@ -158,18 +146,51 @@ def _of_convergence(found: dict[str, Any]) -> list[str]:
         Line(name, [(float(r["nodes"]), float(r["success"])) for r in utility if r["arm"] == name])
         for name in names
     ]
-    chart = plot("Utility: how often the fix shown first works", "nodes", "share", lines)
+    chart = plot("Utility: how often the fix shown first works", "nodes", "share", lines, from_zero=False)
     return [*parts, f"<figure>{chart}</figure>"] if chart else parts
 
 
 def _of_sweep(rows: list[dict[str, Any]]) -> list[str]:
     keys = list(rows[0]["point"])
     body = []
-    for row in rows[:500]:
+    for row in sorted(rows, key=lambda row: [_order(row["point"].get(key)) for key in keys])[:500]:
         cells = "".join(f"<td>{escape(str(row['point'].get(key)))}</td>" for key in keys)
         failed = ", ".join(name for name, check in row["checks"].items() if not check["ok"])
         verdict = f"<td class=bad>{escape(failed)}</td>" if failed else "<td>all hold</td>"
         body.append(f"<tr>{cells}{verdict}<td>{row['figures'].get('events', '')}</td></tr>")
     head = "".join(f"<th>{escape(key)}</th>" for key in keys)
     table = f"<table><tr>{head}<th>checks</th><th>events</th></tr>{''.join(body)}</table>"
-    return [f"<h2>Sweep: {len(rows)} points</h2><div class=overflow>{table}</div>"]
+    charts = [f"<figure>{chart}</figure>" for key in keys for chart in _against(key, rows)]
+    return [f"<h2>Sweep: {len(rows)} points</h2>", *charts, f"<div class=overflow>{table}</div>"]
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size, then words."""
+    is_number = isinstance(value, int | float)
+    return (not is_number, float(value) if is_number else 0.0, str(value))
+
+
+def _against(key: str, rows: list[dict[str, Any]]) -> list[str]:
+    """Figures and broken checks against one numeric key of the grid: the mean over everything else."""
+    groups: dict[float, list[dict[str, Any]]] = {}
+    for row in rows:
+        value = row["point"].get(key)
+        if key == "seed" or isinstance(value, bool) or not isinstance(value, int | float):
+            return []
+        groups.setdefault(float(value), []).append(row)
+    if len(groups) < 2:
+        return []
+
+    def mean(read: Callable[[dict[str, Any]], float]) -> list[tuple[float, float]]:
+        return [(at, sum(map(read, groups[at])) / len(groups[at])) for at in sorted(groups)]
+
+    def broken(row: dict[str, Any]) -> float:
+        return 100.0 * any(not check["ok"] for check in row["checks"].values())
+
+    figures = [name for name in ("events", "deliveries") if all(name in row["figures"] for row in rows)]
+    lines = [Line(name, mean(lambda row, name=name: float(row["figures"][name]))) for name in figures]  # type: ignore[misc]
+    charts = (
+        plot(f"Work against {key}, mean of the points", key, "a run", lines),
+        plot(f"Runs with a broken check against {key}", key, "% of runs", [Line("broken", mean(broken))]),
+    )
+    return [chart for chart in charts if chart]

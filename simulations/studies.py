@@ -137,11 +137,14 @@ def replay_command(trace: Path, until: int) -> None:
 @click.command("report")
 @click.argument("folder", type=FOLDER)
 def report_command(folder: Path) -> None:
-    """Write one page with plots, and the numbers as JSON, about the results in FOLDER."""
+    """Write one page with plots, and the numbers as JSON and Parquet, about the results in FOLDER."""
     from luminous.simulations.report import write_report
+    from luminous.simulations.tables import MISSING, is_parquet_possible
 
     for path in write_report(folder):
         click.echo(str(path))
+    if not is_parquet_possible():
+        click.echo(MISSING, err=True)
 
 
 @click.command("converge")

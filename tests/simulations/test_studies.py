@@ -8,14 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 import luminous
-from luminous.simulations import output, trace
+from luminous.simulations import output, tables, trace
 from luminous.simulations.campaign import draw_scenario, play_seed
 from luminous.simulations.cli import cli
 from luminous.simulations.compare import compare
 from luminous.simulations.mutants import MUTANTS
 from luminous.simulations.patching import patched
 from luminous.simulations.plots import Line, plot
-from luminous.simulations.report import read_folder, write_report
+from luminous.simulations.report import read_folder, render, write_report
 from luminous.simulations.running import run_world
 from luminous.simulations.scenario import ScenarioError, read_scenario
 from luminous.simulations.sweep import build, points, read_spec, sweep
@@ -145,6 +145,57 @@ def test_a_report_is_one_page_with_its_numbers(kept: Path) -> None:
         read_folder(kept.parent / "nowhere")
 
 
+def test_a_report_has_its_tables_as_parquet(kept: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra: parquet)")
+    rows = [
+        {"point": {"link.loss": loss}, **json.loads((kept / "result.json").read_text())}
+        for loss in (0.0, 0.1)
+    ]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in ("result.json", "samples.json"):
+        (tmp_path / name).write_bytes((kept / name).read_bytes())
+    found = read_folder(tmp_path)
+    written = {path.name: parquet.read_table(path).to_pylist() for path in write_report(tmp_path)[2:]}
+    assert set(written) == {"runs.parquet", "samples.parquet"}
+    assert [row["point.link.loss"] for row in written["runs.parquet"]] == [0.0, 0.1, None]
+    assert all(row["figure.events"] == rows[0]["figures"]["events"] for row in written["runs.parquet"])
+    assert all(row["check.agreement"] and row["scenario"] == "churn" for row in written["runs.parquet"])
+    assert [row["up"] for row in written["samples.parquet"]] == [
+        row["up"] for row in found["samples"]["samples"]
+    ]
+    (tmp_path / "results.jsonl").write_text("")
+    mixed = tables.make_tables({**found, "sweep": [rows[0], {**rows[1], "point": {"link.loss": "much"}}]})
+    with pytest.raises(output.OutputError, match=r"runs.parquet was not written"):
+        tables.write_parquet(tmp_path, mixed)
+    assert not list(tmp_path.glob(".*.part"))
+    assert len(parquet.read_table(tmp_path / "runs.parquet").to_pylist()) == 3, "what was there stays"
+
+
+def test_without_pyarrow_a_report_says_so_and_is_otherwise_whole(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    run = CliRunner().invoke(cli, ["report", str(kept)])
+    assert run.exit_code == 0
+    assert "pyarrow is not installed" in run.stderr and "luminous-node[parquet]" in run.stderr
+    assert [Path(line).name for line in run.stdout.splitlines()] == ["index.html", "report.json"]
+
+
+def test_a_report_about_real_nodes_does_not_call_them_simulated(kept: Path) -> None:
+    found = read_folder(kept)
+    assert "Everything here is simulated" in render(found)
+    found["result"]["body"] = "wire"
+    assert "Real nodes, real TCP" in render(found) and "Everything here is simulated" not in render(found)
+
+
+def test_a_sweep_is_plotted_against_its_numbers(kept: Path) -> None:
+    result = json.loads((kept / "result.json").read_text())
+    rows = [{"point": {"seed": seed, "link.loss": loss}, **result} for seed in (1, 2) for loss in (0.2, 0.1)]
+    page = render({"schema": 1, "sweep": rows})
+    assert "Work against link.loss" in page and "against seed" not in page
+    assert page.index("<td>1</td><td>0.1</td>") < page.index("<td>1</td><td>0.2</td>"), "in order"
+
+
 def test_a_full_disk_leaves_what_was_there(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_report(kept)
     before = (kept / "index.html").read_bytes()
@@ -173,6 +224,16 @@ def test_plots_hold_every_line_and_nothing_is_no_plot() -> None:
     svg = plot("t", "x", "y", [Line("a<b", [(0, 1), (1, 3)], [(0, 2), (2, 4)]), Line("c", [(0, 0)])])
     assert svg.count("<polyline") == 2 and svg.count("<polygon") == 1 and "a&lt;b" in svg
     assert plot("t", "x", "y", [Line("a", [])]) == ""
+
+
+@pytest.mark.parametrize(
+    ("ys", "labels"),
+    [((0, 0), ["0", "1"]), ((0, 9), ["0", "2", "4", "6", "8", "10"]), ((0.52, 0.56), ["0.52", "0.56"])],
+)
+def test_axes_have_round_marks(ys: tuple[float, float], labels: list[str]) -> None:
+    svg = plot("t", "x", "y", [Line("a", [(0, ys[0]), (1, ys[1])])], from_zero=not ys[0])
+    marks = [text.split("<")[0] for text in svg.split('text-anchor="end">')[1:]]
+    assert marks[0] == labels[0] and marks[-1] == labels[-1] and (len(labels) == 2 or marks == labels)
 
 
 @pytest.mark.parametrize(
