@@ -27,7 +27,9 @@ class Config:
 
     ``level``: the learning consent in force (``LOCAL_ONLY`` without one). ``epsilon_milli_max``: the
     user's own lower bound on the yearly law, thousandths. ``min_participants``: raises the law's minimum.
-    ``heal_consent``: 0 to 4, what healing may do without asking.
+    ``heal_consent``: 0 to 4, what healing may do without asking. ``learns_causes``: False keeps no
+    history of events. ``health_interval_ms``: the user's own,
+    whatever the network decides; None follows it.
     """
 
     signer: Signer
@@ -37,5 +39,7 @@ class Config:
     epsilon_milli_max: int = 1000
     min_participants: int = 0
     heal_consent: int = 1
+    learns_causes: bool = True
+    health_interval_ms: int | None = None
     layout: Layout = FIXES_1
     prior: PublicPrior | None = None

@@ -13,7 +13,7 @@ from luminous.node.core.governance.machine import KINDS as GOVERNANCE_KINDS
 from luminous.node.core.governance.machine import Governance
 from luminous.node.core.healing.machine import Healing
 from luminous.node.core.healing.outcomes import Act
-from luminous.node.core.health.monitor import Health
+from luminous.node.core.health.monitor import INTERVAL_MS_DEFAULT, Health
 from luminous.node.core.health.readings import Readings
 from luminous.node.core.instant import Instant
 from luminous.node.core.learning.machine import Learning, LearningConfig
@@ -91,7 +91,8 @@ class Machines:
                 self.learning.pool.set_agreed(self.governance.agreed_windows())
             self._follow_roll(self.governance.roll())
             effective = self.governance.parameters(at.wall_ms)
-            self.health.set_interval(effective[parameters.HEALTH_INTERVAL_S] * 1000)
+            if self.config.health_interval_ms is None:
+                self.health.set_interval(effective[parameters.HEALTH_INTERVAL_S] * 1000)
             if self.learning is not None:
                 self.learning.set_contributors_min(effective[parameters.MIN_CONTRIBUTORS])
         if self.learning is not None and may_sign:
@@ -166,9 +167,9 @@ def build(config: Config) -> Machines:
     law = learning_law(membership) if membership else LearningLaw()
     return Machines(
         config=config,
-        health=Health(),
+        health=Health(config.health_interval_ms or INTERVAL_MS_DEFAULT),
         healing=Healing(config.heal_consent),
-        causes=Causes(),
+        causes=Causes(is_learning=config.learns_causes),
         roll=roll,
         governance=_governance(config, membership, roll) if membership else None,
         learning=_learning(config, membership, law, members) if membership else None,

@@ -38,6 +38,8 @@ from luminous.node.shell.state_care import CHECK_INTERVAL_S, StateCare
 LOOK_INTERVAL_S = 2.0
 # A part that does not go round its loop for so long hangs; a disk that is busy may take this much.
 HANGS_AFTER_S = 60.0
+# The longest that a vote can set, by the constitution's table.
+MONITORING_S_MAX = 3600
 INCIDENTS_KEPT_MAX = 64
 EVIDENCE_NAME = "evidence.sqlite"
 
@@ -54,7 +56,8 @@ class OsEntropy:
 class Body:
     """Everything of one node that is not the node. ``run`` lives until cancelled.
 
-    ``make_transport``: builds the mesh transport, called only under network consent.
+    ``chosen``: the keys of the settings that somebody set. ``make_transport``: builds the mesh transport,
+    called only under network consent.
     """
 
     paths: Paths
@@ -63,6 +66,7 @@ class Body:
     make_transport: Callable[["Body"], MakeTransport]
     environ: dict[str, str]
     is_bootstrap: bool = False
+    chosen: frozenset[str] = frozenset()
     clock: Any = field(default_factory=SystemClock)
     entropy: Entropy = field(default_factory=OsEntropy)
     tell: Callable[[Report], None] = lambda report: None
@@ -91,6 +95,7 @@ class Body:
             beat=partial(self.components.beat, "backup"),
         )
         self._build()
+        self._adopt_declared_consent()
 
     @property
     def falls(self) -> list[str]:
@@ -106,6 +111,15 @@ class Body:
         return consent.in_force(
             consent.read(self.paths.consent), self.environ, is_wished=self.settings.federated.enabled
         )
+
+    def _adopt_declared_consent(self) -> None:
+        """Take over what the configuration declares, once for each change of it."""
+        if self.is_bootstrap:
+            return
+        record = consent.read(self.paths.consent)
+        adopted = consent.adopt(record, self.settings.consent, self.started.wall_ms)
+        if adopted != record:
+            consent.write(self.paths.consent, adopted)
 
     def consent_changed(self) -> None:
         """Start or stop what the new consent allows or forbids; at once."""
@@ -124,7 +138,8 @@ class Body:
             nursery.start_soon(live, "node", self._run_node, 2 * HANGS_AFTER_S)
             await self._first_facts()
             if self.settings.infrastructure.monitoring_enabled and not self.is_bootstrap:
-                longest_s = self.settings.infrastructure.monitoring_interval + HANGS_AFTER_S
+                own_s = self.settings.infrastructure.monitoring_interval
+                longest_s = max(own_s, MONITORING_S_MAX) + HANGS_AFTER_S
                 nursery.start_soon(live, "monitor", self._monitor, longest_s)
             nursery.start_soon(live, "spool", self._take_spool, HANGS_AFTER_S)
             nursery.start_soon(live, "backup", self._back_up, CHECK_INTERVAL_S + HANGS_AFTER_S)
@@ -190,6 +205,7 @@ class Body:
         node, lost = restored_node(
             networks.read_membership(self.paths.data),
             self.settings,
+            self.chosen,
             self.signer,
             self.entropy,
             [(record.kind, record.body) for record in self.stores.journal.records()],

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from luminous.node.shell.durable_file import read_private, write_private
 from luminous.node.shell.failure import Exit, Failure
@@ -42,11 +43,15 @@ class LearningConsent:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was granted and not revoked, as it is kept. ``damage`` says why a file could not be read."""
+    """What was granted and not revoked, as it is kept. ``damage`` says why a file could not be read.
+
+    ``declared``: the declaration of the configuration that was last taken over.
+    """
 
     network: NetworkConsent | None = None
     learning: LearningConsent | None = None
     damage: str = ""
+    declared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def write(path: Path, record: Record) -> None:
         "schema": SCHEMA,
         "network": asdict(record.network) if record.network else None,
         "learning": asdict(record.learning) if record.learning else None,
+        "declared": record.declared,
     }
     raw = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
     write_private(path, raw, "the consent record cannot be written")
@@ -112,6 +118,39 @@ def revoke(record: Record, what: str) -> Record:
     return replace(record, network=None) if what == "network" else replace(record, learning=None)
 
 
+class Declared(Protocol):
+    """The ``consent`` section of a configuration."""
+
+    @property
+    def schema(self) -> int: ...
+    @property
+    def network(self) -> bool: ...
+    @property
+    def learning(self) -> str: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+
+
+def adopt(record: Record, declared: Declared, at_ms: int) -> Record:
+    """``record`` as the configuration declares it, unless that was taken over already.
+
+    So what is revoked by hand stays revoked, and a declaration that is taken out of the configuration, or
+    names another schema, takes back what was agreed to. Raises ``Failure`` for what cannot be granted.
+    """
+    text = ""
+    if declared.schema == SCHEMA and (declared.network or declared.learning != "local_only"):
+        names = ",".join(declared.models)
+        text = f"{SCHEMA} {'network' if declared.network else 'no network'} {declared.learning} {names}"
+    if text == record.declared or record.damage:
+        return record
+    adopted = Record(declared=text)
+    if text and declared.network:
+        adopted = grant_network(adopted, at_ms)
+    if text and declared.learning != "local_only":
+        adopted = grant_learning(adopted, declared.learning, declared.models, at_ms)
+    return adopted
+
+
 def blocked_by(environ: Mapping[str, str]) -> str:
     """The variable that forbids everything, as ``NAME=value``; empty if none does."""
     for name in ("DO_NOT_TRACK", "LUMINOUS_OFFLINE"):
@@ -146,7 +185,9 @@ def in_force(record: Record, environ: Mapping[str, str], *, is_wished: bool = Fa
 def _parse(facts: object) -> Record:
     if not isinstance(facts, dict):
         raise TypeError("not a map")
-    network, learning = facts["network"], facts["learning"]
+    network, learning, declared = facts["network"], facts["learning"], facts.get("declared", "")
+    if not isinstance(declared, str):
+        raise TypeError("not a text")
     return Record(
         None if network is None else NetworkConsent(_whole(network["schema"]), _whole(network["at_ms"])),
         None
@@ -157,6 +198,7 @@ def _parse(facts: object) -> Record:
             _one_of(learning["level"], LEVELS),
             tuple(_one_of(name, MODELS) for name in learning["models"]),
         ),
+        declared=declared,
     )
 
 

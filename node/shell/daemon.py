@@ -25,8 +25,7 @@ from luminous.node.shell.keyfile import load_or_create
 from luminous.node.shell.link import MakeTransport
 from luminous.node.shell.paths import Paths, check_socket_length, locate
 from luminous.node.shell.service import TooBusy
-from luminous.node.shell.settings import Settings
-from luminous.node.shell.settings_file import load
+from luminous.node.shell.settings_file import Loaded, load
 from luminous.node.shell.supervisor import leaves
 from luminous.node.shell.systemd import notify
 
@@ -40,10 +39,10 @@ def main(words: list[str] | None = None) -> int:
     given = _arguments(words)
     try:
         paths = locate(os.environ, data_dir=given.data_dir, config_file=given.config)
-        settings = load(paths.config, os.environ).settings
+        loaded = load(paths.config, os.environ)
         check_socket_length(paths.socket)
         with lock.held(paths.data):
-            while _run_once(paths, settings, given):
+            while _run_once(paths, loaded, given):
                 pass
         return Exit.OK
     except Failure as error:
@@ -75,12 +74,13 @@ def _store_failure(error: StoreError) -> Failure:
     return Failure("the node's stores cannot be opened", str(error), do)
 
 
-def _run_once(paths: Paths, settings: Settings, given: argparse.Namespace) -> bool:
+def _run_once(paths: Paths, loaded: Loaded, given: argparse.Namespace) -> bool:
     """One life of the body; True when it must be built anew because a network was joined."""
-    listen = tuple(given.listen or settings.network.listen)
+    listen = tuple(given.listen or loaded.settings.network.listen)
     body = Body(
         paths=paths,
-        settings=settings,
+        settings=loaded.settings,
+        chosen=loaded.chosen,
         seeds=load_or_create(paths.keys),
         make_transport=partial(_transport, listen=listen),
         environ=dict(os.environ),

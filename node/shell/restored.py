@@ -14,24 +14,33 @@ from luminous.node.core.node import Node
 from luminous.node.shell import experience
 from luminous.node.shell.settings import Settings
 
+MONITORING = "infrastructure.monitoring_interval"
+
 
 def restored_node(
     membership: Membership | None,
     settings: Settings,
+    chosen: frozenset[str],
     signer: Signer,
     entropy: Entropy,
     journal: Iterable[tuple[str, bytes]],
     state: Iterable[tuple[str, bytes]],
     at: Instant,
 ) -> tuple[Node, list[str]]:
-    """The node as its records (kind, body) make it, and which of them could not be read."""
+    """The node as its records (kind, body) make it, and which of them could not be read.
+
+    ``chosen``: the keys of the settings that somebody set.
+    """
+    own_s = settings.infrastructure.monitoring_interval if MONITORING in chosen else None
     config = Config(
         signer=signer,
         entropy=entropy,
         membership=membership,
         epsilon_milli_max=round(settings.learning.epsilon * 1000),
         min_participants=settings.federated.min_participants if membership else 0,
+        learns_causes=settings.causal.learning_enabled,
         heal_consent=settings.healing.consent_level,
+        health_interval_ms=None if own_s is None else 1000 * own_s,
         prior=assets.public_prior(),
     )
     node = Node(config)

@@ -21,7 +21,7 @@ class Federated(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Infrastructure(Struct, frozen=True, forbid_unknown_fields=True):
-    """Watching and healing this machine. Intervals in seconds."""
+    """Watching and healing this machine. Intervals in seconds; one set here beats the network's."""
 
     monitoring_enabled: bool = True
     monitoring_interval: Annotated[int, Meta(ge=5, le=86_400)] = 30
@@ -47,7 +47,7 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Consent(Struct, frozen=True, forbid_unknown_fields=True):
-    """Consent given in a declarative configuration; counts for the schema number it names only."""
+    """Consent declared for the schema number it names; taken over at a start, once for each change."""
 
     schema: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     network: bool = False
@@ -96,6 +96,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     learning: Learning = Learning()
 
 
+# What can be set, for the seed's sake or a later version's, and changes nothing yet.
+WITHOUT_EFFECT = frozenset(
+    {
+        "federated.privacy_level",
+        "infrastructure.auto_healing",
+        "infrastructure.optimization_threshold",
+        "causal.wisdom_extraction",
+        "causal.max_graph_size",
+        "control.page_port",
+        "control.log_level",
+    }
+)
 # The seed's variables and the key that each one sets. Any key can also be set as LUMINOUS_SECTION__KEY.
 VARIABLES = {
     "LUMINOUS_FEDERATED_ENABLED": "federated.enabled",

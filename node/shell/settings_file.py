@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from luminous.node.shell.failure import Exit, Failure, of_os_error
-from luminous.node.shell.settings import OTHER_VARIABLES, VARIABLES, Settings
+from luminous.node.shell.settings import OTHER_VARIABLES, VARIABLES, WITHOUT_EFFECT, Settings
 
 FILE_SIZE_BYTES_MAX = 1024 * 1024
 PREFIX = "LUMINOUS_"
@@ -44,6 +44,19 @@ class Loaded:
     settings: Settings
     origins: dict[str, str]
     warnings: tuple[str, ...]
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The keys that somebody set."""
+        return frozenset(key for key, origin in self.origins.items() if origin != "default")
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """A line for each key that was set and changes nothing in this version."""
+        return tuple(
+            f"{key} ({self.origins[key]}) changes nothing in this version"
+            for key in sorted(WITHOUT_EFFECT & self.chosen)
+        )
 
 
 def load(file: Path, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Loaded:

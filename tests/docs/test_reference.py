@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from luminous.node.shell.cli.table import COMMANDS, NOT_YET
-from luminous.node.shell.settings import OTHER_VARIABLES, VARIABLES
+from luminous.node.shell.settings import OTHER_VARIABLES, VARIABLES, WITHOUT_EFFECT
 from luminous.node.shell.settings_file import KEYS, SECTIONS
 from luminous.protocol.constitution_table import BOUNDARIES, TABLE
 from luminous.protocol.kinds import Kind
@@ -213,7 +213,8 @@ def configuration_page() -> str:
             if key.split(".")[0] == section:
                 variable = by_key.get(key) or "LUMINOUS_" + key.replace(".", "__").upper()
                 default = msgspec.json.encode(field.default).decode()
-                rows.append((f"`{key}`", _type(hints[field.name]), f"`{default}`", f"`{variable}`"))
+                note = " (changes nothing in this version)" if key in WITHOUT_EFFECT else ""
+                rows.append((f"`{key}`{note}", _type(hints[field.name]), f"`{default}`", f"`{variable}`"))
         parts.append(f"\n## {section}\n\n{doc}\n\n{table(('key', 'type', 'default', 'variable'), rows)}")
     parts.append("\n## Other variables\n\n")
     others = [(f"`{name}`", OTHER_MEANINGS[name]) for name in OTHER_VARIABLES]

@@ -41,9 +41,13 @@ MECHANISMS: tuple[tuple[str, str, int], ...] = (
 
 
 class Causes:
-    """What happened here and what that says. ``deadline`` is in mono_ms."""
+    """What happened here and what that says. ``deadline`` is in mono_ms.
 
-    def __init__(self) -> None:
+    ``is_learning``: False takes nothing in, by its user's wish.
+    """
+
+    def __init__(self, *, is_learning: bool = True) -> None:
+        self.is_learning = is_learning
         self.names = Names()
         self.counts = Crossover()
         self.links: tuple[Link, ...] = ()
@@ -80,7 +84,7 @@ class Causes:
         """An event of kind ``name`` (such as ``failed:hash_mismatch``). ``context``: 0 to 3."""
         if at.boot_id != self._boot_id:
             self._new_boot(at)
-        kind = self.names.intern(name)
+        kind = self.names.intern(name) if self.is_learning else None
         if kind is None:
             return
         self.counts.add(kind, at.mono_ms, context % CONTEXTS_MAX)

@@ -28,8 +28,9 @@ def show() -> None:
         "file": str(state().paths().config),
         "settings": {str(row["key"]): {"value": row["value"], "origin": row["origin"]} for row in rows},
         "warnings": list(loaded.warnings),
+        "without_effect": list(loaded.idle),
     }
-    put(facts, lambda: "\n".join([table(rows, ("key", "value", "origin")), *loaded.warnings]))
+    put(facts, lambda: "\n".join([table(rows, ("key", "value", "origin")), *loaded.warnings, *loaded.idle]))
 
 
 @config.command()
@@ -40,9 +41,16 @@ def check(file: str | None) -> None:
     path = Path(file) if file else state().paths().config
     loaded = load(path, os.environ)
     changed = sum(origin != "default" for origin in loaded.origins.values())
-    facts = {"ok": True, "file": str(path), "exists": path.exists(), "warnings": list(loaded.warnings)}
+    facts = {
+        "ok": True,
+        "file": str(path),
+        "exists": path.exists(),
+        "warnings": list(loaded.warnings),
+        "without_effect": list(loaded.idle),
+    }
     first = f"ok: {path}" if path.exists() else f"ok: no file at {path}, all defaults"
-    put(facts, lambda: "\n".join([f"{first} ({changed} settings differ from defaults)", *loaded.warnings]))
+    lines = [f"{first} ({changed} settings differ from defaults)", *loaded.warnings, *loaded.idle]
+    put(facts, lambda: "\n".join(lines))
 
 
 @config.command()

@@ -4,10 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from luminous.node.shell import consent
 from luminous.node.shell.failure import Failure
+from luminous.node.shell.settings import Consent
 
 
 def both() -> consent.Record:
@@ -106,3 +108,43 @@ def test_the_record_is_plain_json_with_its_schema(tmp_path: Path) -> None:
     facts = json.loads(path.read_text())
     assert facts["schema"] == consent.SCHEMA
     assert facts["learning"]["models"] == ["fixes"]
+
+
+def declared(**changes: object) -> Consent:
+    given = {"schema": consent.SCHEMA, "network": True, "learning": "differential"} | changes
+    return msgspec.convert(given, Consent)
+
+
+def test_a_declaration_is_taken_over_once_for_each_change() -> None:
+    record = consent.adopt(consent.Record(), declared(), 7)
+    assert consent.in_force(record, {}) == consent.InForce(True, "DIFFERENTIAL", consent.MODELS, ())
+    assert consent.adopt(record, declared(), 8) == record
+    revoked = consent.revoke(record, "network")
+    assert consent.adopt(revoked, declared(), 9) == revoked, "what is taken back by hand stays so"
+    again = consent.adopt(revoked, declared(learning="public"), 10)
+    assert consent.in_force(again, {}).level == "PUBLIC"
+
+
+def test_a_declaration_that_is_gone_or_for_another_schema_takes_back() -> None:
+    record = consent.adopt(consent.Record(), declared(), 7)
+    for gone in (Consent(), declared(schema=consent.SCHEMA + 1), declared(schema=0)):
+        assert not consent.in_force(consent.adopt(record, gone, 8), {}).network
+
+
+def test_no_declaration_changes_nothing() -> None:
+    assert consent.adopt(both(), Consent(), 9) == both()
+    damaged = consent.Record(damage="torn")
+    assert consent.adopt(damaged, declared(), 9) == damaged, "nobody knows what was revoked"
+
+
+def test_a_declaration_is_kept_with_the_record(tmp_path: Path) -> None:
+    record = consent.adopt(consent.Record(), declared(learning="local_only"), 7)
+    consent.write(tmp_path / "c", record)
+    assert consent.read(tmp_path / "c") == record
+    assert record.learning is None
+
+
+def test_a_declaration_of_what_cannot_be_is_a_failure() -> None:
+    for wrong in (declared(learning="encrypted"), declared(models=("minds",))):
+        with pytest.raises(Failure):
+            consent.adopt(consent.Record(), wrong, 7)

@@ -76,6 +76,12 @@ def test_the_seeds_variables_are_read_as_they_stand(file: Path) -> None:
     assert loaded.settings.learning.epsilon == 1.0
 
 
+def test_a_setting_that_changes_nothing_says_so(file: Path) -> None:
+    file.write_text("control:\n  log_level: debug\nfederated:\n  enabled: true\n")
+    assert load(file, {}).idle == (f"control.log_level ({file}:2) changes nothing in this version",)
+    assert load(file.with_name("none"), {}).idle == ()
+
+
 def test_flag_beats_variable_beats_file_beats_default(file: Path) -> None:
     key = "infrastructure.monitoring_interval"
     name = "LUMINOUS_HEALTH_CHECK_INTERVAL"
