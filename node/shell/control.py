@@ -139,6 +139,7 @@ async def _status(body: Body, request: Request) -> dict[str, Any]:
     force = body.in_force()
     spent = found.pop("learning") or {}
     transport = body.link.transport if body.link else None
+    peers = transport.peers() if transport else ()  # connected ones, and those under a ban
     joined = networks.joined_card(body.paths.data)
     if found["network"] is None and joined is not None and joined.network is not None:
         found["network"] = {"id": joined.network.hex(), "name": joined.name, "fetching": True}
@@ -146,8 +147,9 @@ async def _status(body: Body, request: Request) -> dict[str, Any]:
         "version": __version__,
         "peer_id": transport.peer_id() if transport else None,
         "addresses": list(transport.addresses()) if transport else [],
-        "peers": len(transport.peers()) if transport else 0,
-        "mesh": sum(1 for peer in transport.peers() if peer.mesh) if transport else 0,
+        "peers": sum(1 for peer in peers if peer.address),
+        "mesh": sum(1 for peer in peers if peer.mesh),
+        "banned": sum(1 for peer in peers if peer.banned),
         "privacy": {
             "level": force.level,
             "consent": {"network": force.network, "learning": force.level},

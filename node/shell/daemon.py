@@ -17,7 +17,7 @@ import trio
 
 from luminous.node.core.effects import Report
 from luminous.node.ports import StoreError, StoreFault
-from luminous.node.shell import lock, networks, slim_import
+from luminous.node.shell import dial_address, lock, networks, slim_import
 from luminous.node.shell.body import Body, NetworkJoined
 from luminous.node.shell.control import serve_control
 from luminous.node.shell.failure import Exit, Failure
@@ -154,6 +154,9 @@ def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
 
     joined = networks.joined_card(body.paths.data)
     bootstrap = (*body.settings.network.bootstrap, *(joined.addresses if joined else ()))
+    for address, why in dial_address.flaws(bootstrap):
+        do = "mend network.bootstrap, or join again with a fresh card; luminous-node doctor"
+        body.tell(Report(0, "address_never_dialled", {"address": address, "why": why, "do": do}))
     limits: Limits = Limits(
         connections_max=BOOTSTRAP_CONNECTIONS_MAX
         if body.is_bootstrap

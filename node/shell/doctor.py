@@ -6,50 +6,21 @@ what peers say of this node, never what its own interfaces promise.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from luminous.node.shell import consent, networks
+from luminous.node.shell import consent
+from luminous.node.shell.check import Check, Verdict
+from luminous.node.shell.doctor_network import Ask, about_network
 from luminous.node.shell.failure import Failure
 from luminous.node.shell.paths import Paths
-
-Facts = dict[str, Any]
-# The path of the control API to its facts; None while no node runs.
-Ask = Callable[[str], Facts] | None
 
 SPACE_FREE_MB_WARN, SPACE_FREE_MB_MIN = 1024, 100
 INODES_FREE_MIN = 1000
 BOOT_FREE_MB_WARN = 64  # a kernel with its initrd
-CLOCK_MS_WARN, CLOCK_MS_MAX = 60_000, 600_000  # past the second nothing is released
 DAEMON_SOCKET = Path("/nix/var/nix/daemon-socket/socket")
 STORE = Path("/nix/store")
-
-
-class Verdict(StrEnum):
-    """How a check came out; the values are printed."""
-
-    PASS = "PASS"
-    WARN = "WARN"
-    FAIL = "FAIL"
-    SKIP = "SKIP"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. ``do``: the command that mends it, empty if nothing needs mending."""
-
-    name: str
-    verdict: Verdict
-    text: str
-    do: str = ""
-
-    def facts(self) -> dict[str, str]:
-        """For ``--json``."""
-        return {key: str(value) for key, value in asdict(self).items()}
 
 
 def examine(paths: Paths, environ: Mapping[str, str], ask: Ask) -> tuple[Check, ...]:
@@ -62,7 +33,7 @@ def examine(paths: Paths, environ: Mapping[str, str], ask: Ask) -> tuple[Check, 
         *_boot(),
         *_nix(),
         _consent(paths, environ),
-        *_network(paths, ask),
+        *about_network(paths, environ, ask),
     )
 
 
@@ -217,87 +188,3 @@ def _consent(paths: Paths, environ: Mapping[str, str]) -> Check:
     if not force.network:
         return Check("consent", Verdict.PASS, "none given: nothing listens, dials or leaves this machine")
     return Check("consent", Verdict.PASS, f"network on, learning {force.level}")
-
-
-def _network(paths: Paths, ask: Ask) -> Iterator[Check]:
-    if ask is None:
-        why = "the node is not running"
-        yield Check("node", Verdict.WARN, why, "luminous-node run")
-        for name in ("clock", "reachability", "mesh"):
-            yield Check(name, Verdict.SKIP, why)
-        return
-    status = ask("/v1/status")
-    yield _node(status)
-    if networks.network_of(paths.data) is None or not status["privacy"]["consent"]["network"]:
-        for name in ("clock", "reachability", "mesh"):
-            yield Check(name, Verdict.SKIP, "this node takes part in no network")
-        return
-    yield _clock(ask("/v1/clock"))
-    peers = ask("/v1/peers")
-    yield _reach(peers, status["addresses"])
-    yield _mesh(peers["peers"], status)
-
-
-def _node(status: Facts) -> Check:
-    if status["halted"]:
-        do = "luminous-node status; never run one key on two machines: make a new identity on one of them"
-        return Check("node", Verdict.FAIL, f"signing has stopped: {status['halted']}", do)
-    if status["mute"]:
-        return Check(
-            "node", Verdict.FAIL, "its journal cannot be written, so it signs nothing", "df -h; dmesg"
-        )
-    return Check("node", Verdict.PASS, f"version {status['version']}, up {status['uptime_s']} s")
-
-
-def _clock(found: Facts) -> Check:
-    members, ahead_ms = found["members"], found["ahead_ms"]
-    if ahead_ms is None:
-        return Check("clock", Verdict.SKIP, "no member was heard within the hour")
-    side = "behind" if ahead_ms > 0 else "ahead of"
-    text = f"{abs(ahead_ms) / 1000:.1f} s {side} the median of {members} members"
-    do = "timedatectl set-ntp true; timedatectl timesync-status"
-    if abs(ahead_ms) > CLOCK_MS_MAX:
-        return Check("clock", Verdict.FAIL, f"{text}: nothing is released", do)
-    if abs(ahead_ms) > CLOCK_MS_WARN:
-        return Check("clock", Verdict.WARN, text, do)
-    return Check("clock", Verdict.PASS, text)
-
-
-def _reach(peers: Facts, addresses: list[str]) -> Check:
-    if not addresses:
-        return Check(
-            "reachability",
-            Verdict.FAIL,
-            "it listens nowhere",
-            "luminous-node config show; see network.listen",
-        )
-    seen = peers.get("seen_by") or {}
-    reached = {(view["host"], port) for view in seen.values() for port in view["ports"]}
-    if reached:
-        shown = ", ".join(f"{host} port {port}" for host, port in sorted(reached)[:3])
-        return Check("reachability", Verdict.PASS, f"peers dialled it back at {shown}")
-    inbound = [row for row in peers["peers"] if row.get("direction") == "inbound"]
-    if inbound:
-        return Check("reachability", Verdict.PASS, f"{len(inbound)} peers dialled it")
-    if seen:
-        hosts = ", ".join(sorted({view["host"] for view in seen.values()})[:3])
-        do = "open its TCP port in the firewall: networking.firewall.allowedTCPPorts; see network.listen"
-        return Check("reachability", Verdict.WARN, f"peers see it at {hosts} and cannot dial it", do)
-    return Check("reachability", Verdict.SKIP, "no peer has said yet whether it can dial this node")
-
-
-def _mesh(peers: list[Facts], status: Facts) -> Check:
-    banned = sum(1 for row in peers if row["banned"])
-    meshed = sum(1 for row in peers if row.get("mesh"))
-    text = f"{len(peers) - banned} peers, {meshed} in the mesh, {banned} banned"
-    if not status["peers"]:
-        do = "ask a member for a fresh card: luminous-node network join CARD"
-        members = (status["network"] or {}).get("members", 0)
-        if members == 1:
-            return Check("mesh", Verdict.PASS, "this network has no other member")
-        return Check("mesh", Verdict.WARN, "nobody is connected", do)
-    if not meshed:
-        return Check(
-            "mesh", Verdict.WARN, f"{text}: gossip goes nowhere", "luminous-node peers; wait a minute"
-        )
-    return Check("mesh", Verdict.PASS, text)

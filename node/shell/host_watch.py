@@ -43,7 +43,7 @@ class HostWatch:
             }
             present = link()
             if present is not None:
-                own["peers"] = 1000 * len(present.transport.peers())
+                own["peers"] = 1000 * sum(1 for peer in present.transport.peers() if peer.address)
             # The stubs know an older name of the argument.
             readings = await trio.to_thread.run_sync(  # type: ignore[call-arg]
                 self._read, now, own, abandon_on_cancel=True

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from luminous.node.shell.dial_address import flaws
 from luminous.node.shell.failure import Exit, Failure, of_os_error
 from luminous.node.shell.settings import OTHER_VARIABLES, VARIABLES, WITHOUT_EFFECT, Settings
 
@@ -84,7 +85,11 @@ def load(file: Path, environ: Mapping[str, str], flags: Mapping[str, str] | None
     for key, value in values.items():
         section, name = key.split(".")
         nested.setdefault(section, {})[name] = value
-    return Loaded(msgspec.convert(nested, Settings), origins, tuple(warnings))
+    settings = msgspec.convert(nested, Settings)
+    for address, flaw in flaws(settings.network.bootstrap):
+        where = origins["network.bootstrap"]
+        warnings.append(f"network.bootstrap ({where}): {address!r} is never dialled: {flaw}")
+    return Loaded(settings, origins, tuple(warnings))
 
 
 def flat(settings: Settings) -> dict[str, object]:

@@ -149,6 +149,7 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
         bootstrap.process.send_signal(signal.SIGSTOP)  # the liar is asked first, whatever chance says
         for daemon in newcomers:
             assert daemon.type("network", "join", given).returncode == 0
+            daemon.env["LUMINOUS_NETWORK__BOOTSTRAP"] = "192.0.2.7:4001"  # no address: said, and no obstacle
             consenting(daemon)
             daemon.start(*listening(free_port()))
         newcomers[0].until(lambda: {"genesis", "peers"} <= set(liar.asked), 30)
@@ -157,6 +158,7 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
         for daemon in newcomers:
             daemon.until(lambda d=daemon: d._is_up() and d.get("/v1/status")["records"] >= records, 60)
         ids = {daemon.get("/v1/status")["peer_id"] for daemon in newcomers}
+        assert '"address_never_dialled"' in newcomers[0].told() and "192.0.2.7:4001" in newcomers[0].told()
         for daemon in newcomers:  # they know one another by peer exchange alone
             me = daemon.get("/v1/status")["peer_id"]
             daemon.until(lambda d=daemon, me=me: ids - {me} <= peers_of(d), 60)
@@ -167,6 +169,8 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
         assert bootstrap.type("peers", "--ban", peer, "--reason", "planted").returncode == 0
         bootstrap.until(lambda: peer not in peers_of(bootstrap))
         assert re.search("planted", bootstrap.type("peers").stdout)
+        assert bootstrap.get("/v1/status")["banned"] == 1  # and whom it refuses does not count as connected
+        bootstrap.until(lambda: bootstrap.get("/v1/status")["peers"] == len(peers_of(bootstrap)))
         assert bootstrap.type("peers", "--ban", peer).returncode == 2
 
         # Draining: it says goodbye, the newcomers keep each other.

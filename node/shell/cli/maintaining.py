@@ -11,12 +11,14 @@ import click
 
 from luminous.node.shell import backup as copying
 from luminous.node.shell import lock
+from luminous.node.shell.check import Check, Verdict
 from luminous.node.shell.cli.client import NotRunning
 from luminous.node.shell.cli.options import json_option, put, state
 from luminous.node.shell.cli.printing import pairs, safe
 from luminous.node.shell.cli.views import moment
 from luminous.node.shell.cli.watching import client
-from luminous.node.shell.doctor import Ask, Check, Verdict, examine, is_sound
+from luminous.node.shell.doctor import examine, is_sound
+from luminous.node.shell.doctor_network import Ask
 from luminous.node.shell.failure import Exit
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from luminous.node.core.effects import Append, Store
 from luminous.node.shell import consent, doctor, keyfile, networks
-from luminous.node.shell.doctor import Check, Verdict, examine, is_sound
+from luminous.node.shell.check import Check, Verdict
+from luminous.node.shell.doctor import examine, is_sound
 from luminous.node.shell.paths import Paths
 from luminous.node.shell.sqlite_store import SqliteStore
 
@@ -77,6 +78,15 @@ def planted_damage(path: Path) -> None:
             file.write(b"\xa5" * 4096)
 
 
+READABLE = "/ip4/203.0.113.7/tcp/4001/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo"
+UNREADABLE = "203.0.113.7:4001"
+
+
+def planted_bootstrap(paths: Paths, *addresses: str) -> None:
+    lines = "".join(f"    - {address!r}\n" for address in addresses)
+    paths.config.write_text("network:\n  bootstrap:\n" + lines)
+
+
 FAULTS = [
     ("configuration", lambda paths: paths.config.write_text("netwrok:\n  listen: []\n"), Verdict.FAIL),
     ("keys", planted_key, Verdict.FAIL),
@@ -85,6 +95,8 @@ FAULTS = [
     ("journal", lambda paths: paths.journal.unlink(), Verdict.FAIL),
     ("state store", lambda paths: planted_damage(paths.state), Verdict.FAIL),
     ("consent", lambda paths: paths.consent.write_text("{"), Verdict.WARN),
+    ("bootstrap addresses", lambda paths: planted_bootstrap(paths, UNREADABLE), Verdict.FAIL),
+    ("bootstrap addresses", lambda paths: planted_bootstrap(paths, UNREADABLE, READABLE), Verdict.WARN),
 ]
 
 
@@ -163,3 +175,11 @@ def test_a_disk_without_inodes_is_found(
 
     monkeypatch.setattr(doctor.os, "statvfs", lambda path: Space)
     assert found(paths)["disk"].verdict == verdict
+
+
+def test_only_the_bootstrap_address_that_cannot_be_dialled_is_named(paths: Paths) -> None:
+    planted_bootstrap(paths, UNREADABLE, READABLE)
+    text = found(paths)["bootstrap addresses"].text
+    assert UNREADABLE in text and READABLE not in text and "1 of 2" in text
+    planted_bootstrap(paths, READABLE)
+    assert found(paths)["bootstrap addresses"].verdict is Verdict.PASS

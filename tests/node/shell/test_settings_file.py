@@ -185,3 +185,10 @@ def test_empty_sections_and_files_are_defaults(file: Path) -> None:
 def test_every_key_of_the_table_exists(file: Path) -> None:
     assert set(VARIABLES.values()) <= set(KEYS)
     assert set(flat(Settings())) == set(KEYS) == set(load(file, {}).origins)
+
+
+def test_a_bootstrap_address_that_cannot_be_dialled_is_a_warning_with_its_line(file: Path) -> None:
+    good = "/ip4/203.0.113.7/tcp/4001/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo"
+    file.write_text(f"network:\n  bootstrap: ['{good}', '203.0.113.7:4001']\n")
+    (warning,) = load(file, {}).warnings
+    assert f"{file}:2" in warning and "'203.0.113.7:4001'" in warning and good not in warning
