@@ -73,6 +73,10 @@ def _may_start(argv: list[str], *, strict: bool) -> bool:
     from luminous.node.shell.preflight import look
 
     found = look(argv, os.getcwd())
+    if strict and _may_build(argv):
+        from luminous.node.shell.preflight import look_at_builds
+
+        found += look_at_builds(argv, os.getcwd())[1]
     for trouble in found:
         sys.stderr.write(f"luminous-node: {trouble.to_text()}\n")
     if strict and found:

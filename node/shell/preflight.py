@@ -1,17 +1,21 @@
 """A look ahead before a long build: what will make it fail, one line each, within 200 ms.
 
-Reads only. Refuses to block, to run anything of the configuration, and to guess: what cannot be read in
-time is left out.
+Reads only. Refuses to block and to guess: what cannot be read in time is left out. What will be built here
+rather than fetched costs a whole evaluation, so it is asked only when a person looks ahead on purpose.
 """
 
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from luminous.node.shell.caller import find_caller
 from luminous.node.shell.command_class import bare, command_class
 from luminous.node.shell.observe_files import config_root, untracked
+
+if TYPE_CHECKING:
+    from luminous.node.shell.local_builds import Expected, Unknown
 
 BUDGET_MS = 200
 STORE_FREE_MB_MIN = 2048
@@ -159,21 +163,47 @@ def _word(name: str) -> str:
     return shlex.quote("".join(c if c.isprintable() else "?" for c in name[:120]))
 
 
-def run(words: list[str]) -> int:
-    """`preflight [--json] [-- COMMAND…]`, by default for `nixos-rebuild switch`; 1 when there is trouble."""
-    from luminous.node.shell.command_words import say, split
+def look_at_builds(argv: list[str], cwd: str) -> "tuple[Expected | Unknown, tuple[Trouble, ...]]":
+    """What will be built here rather than fetched, and the trouble that it means."""
+    from luminous.node.shell.local_builds import Expected, expect
 
-    usage = "luminous-node preflight [--json] [-- COMMAND…]"
-    options, argv = split(words, {"--json": 0}, usage)
-    found = look(argv or ["nixos-rebuild", "switch"], str(Path.cwd()), budget_ms=5 * BUDGET_MS)
+    found = expect(argv, cwd)
+    if not isinstance(found, Expected) or not found.large:
+        return found, ()
+    what = f"{', '.join(found.large[:NAMES_SHOWN_MAX])} would be built here, which can take hours"
+    do = "Wait until your binary cache has it, or update the input to a commit that it has"
+    return found, (Trouble("large_local_build", what, do),)
+
+
+def run(words: list[str]) -> int:
+    """`preflight [--json] [--no-builds] [-- COMMAND…]`, by default for `nixos-rebuild switch`; 1 when there
+    is trouble.
+    """
+    from luminous.node.shell.command_words import say, split
+    from luminous.node.shell.local_builds import Expected, Unknown
+
+    usage = "luminous-node preflight [--json] [--no-builds] [-- COMMAND…]"
+    options, named = split(words, {"--json": 0, "--no-builds": 0}, usage)
+    argv, cwd = named or ["nixos-rebuild", "switch"], str(Path.cwd())
+    found = look(argv, cwd, budget_ms=5 * BUDGET_MS)
+    builds: Expected | Unknown = Unknown("not asked")
+    if "--no-builds" not in options:
+        builds, more = look_at_builds(argv, cwd)
+        found += more
+    expected = builds.to_json() if isinstance(builds, Expected) else None
     facts = {
         "schema": 1,
         "ok": not found,
         "troubles": [{"id": t.id, "what": t.what, "do": t.do} for t in found],
+        "builds": expected,
+        "builds_unknown": builds.why if isinstance(builds, Unknown) else None,
     }
-    text = (
-        "\n".join(t.to_text() for t in found)
-        or "Nothing stands in the way: room, memory and files look fine."
-    )
-    say(facts, text, as_json="--json" in options)
+    lines = [t.to_text() for t in found]
+    if isinstance(builds, Expected):
+        lines.append(builds.to_text())
+    elif "--no-builds" not in options:
+        lines.append(f"What would be built here I do not know: {builds.why}")
+    if not found:
+        lines.append("Nothing stands in the way: room, memory and files look fine.")
+    say(facts, "\n".join(lines), as_json="--json" in options)
     return int(bool(found))

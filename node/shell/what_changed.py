@@ -1,4 +1,5 @@
-"""The last good run of a command against its last failing one, as `exec` remembered them.
+"""The last good run of a command against its last failing one, as `exec` remembered them; or what differs
+between the packages of two generations or store paths.
 
 Refuses to compare what was not seen: of a command that never worked, or never failed, while watched, it says
 so.
@@ -10,16 +11,28 @@ from pathlib import Path
 from luminous.node.shell import run_memory
 from luminous.node.shell.caller import find_caller
 from luminous.node.shell.changes import Change, changes, fix_class, printable, to_text
+from luminous.node.shell.closure import (
+    PROFILES,
+    CannotCompare,
+    ClosureDiff,
+    compare_closures,
+    generation_path,
+    last_two,
+)
 from luminous.node.shell.command_words import say, split
+from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.run_memory import State
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What is known of a command, and the changes between its two runs where both were seen."""
+    """What is known of a command, and the changes between its two runs where both were seen; with the
+    packages that differ when the system's generation did and both are still there.
+    """
 
     state: State
     found: tuple[Change, ...] | None
+    closure: ClosureDiff | None = None
 
     @property
     def is_known(self) -> bool:
@@ -39,6 +52,7 @@ class LastRun:
             "compared": self.is_known,
             "changes": [{"kind": c.kind, "what": c.what, "lines": list(c.lines)} for c in found],
             "kind": fix_class(found) if self.is_known else None,
+            "closure": self.closure.to_json() if self.closure else None,
         }
 
     def to_text(self) -> str:
@@ -50,7 +64,8 @@ class LastRun:
             )
         name = printable(str(self.state.get("command") or "the command"))
         if self.found is not None:
-            return f"Since “{name}” last worked:\n{to_text(self.found)}\nNothing was sent."
+            closure = f"{self.closure.to_text()}\n" if self.closure else ""
+            return f"Since “{name}” last worked:\n{to_text(self.found)}\n{closure}Nothing was sent."
         if "failed" not in self.state:
             return f"“{name}” worked the last time that I saw it."
         return f"“{name}” has never worked while I watched, so there is nothing to compare with."
@@ -64,8 +79,19 @@ def compare(argv: list[str], cwd: str, data_dir: str | None = None) -> LastRun:
     if not good or not failed:
         return LastRun(state, None)
     root = failed.get("root")
-    found = changes(_part(good, "fingerprint"), _part(failed, "fingerprint"), str(root) if root else None)
-    return LastRun(state, found)
+    before, after = _part(good, "fingerprint"), _part(failed, "fingerprint")
+    found = changes(before, after, str(root) if root else None)
+    return LastRun(state, found, _closure(before.get("generation"), after.get("generation")))
+
+
+def _closure(old: object, new: object) -> ClosureDiff | None:
+    """The packages that differ between two generations of the system, where that can be told."""
+    if not isinstance(old, int) or not isinstance(new, int) or old == new:
+        return None
+    try:
+        return compare_closures(generation_path(str(old)), generation_path(str(new)))
+    except CannotCompare:
+        return None  # a generation that was deleted since: its number alone is told
 
 
 def _part(state: State, name: str) -> State:
@@ -74,8 +100,36 @@ def _part(state: State, name: str) -> State:
 
 
 def run(words: list[str]) -> int:
-    """`what-changed [--json] [-- COMMAND…]`: the last good run against the failing one; 1 without both."""
-    options, argv = split(words, {"--json": 0}, "luminous-node what-changed [--json] [-- COMMAND…]")
+    """`what-changed [--json] [-- COMMAND…]`: the last good run against the failing one; 1 without both.
+
+    `--generations`: the packages of the current generation against those of the one before;
+    `--closure OLD NEW`: of two generations (numbers) or store paths. `--profile PATH`: of which profile.
+    """
+    usage = "luminous-node what-changed [--json] [--generations | --closure OLD NEW] [-- COMMAND…]"
+    known = {"--json": 0, "--generations": 0, "--closure": 2, "--profile": 1}
+    options, argv = split(words, known, usage)
+    as_json = "--json" in options
+    if "--generations" in options or "--closure" in options:
+        return _tell_closure(options, argv, usage, as_json=as_json)
     answer = compare(argv, str(Path.cwd()))
-    say(answer.to_json(), answer.to_text(), as_json="--json" in options)
+    say(answer.to_json(), answer.to_text(), as_json=as_json)
     return int(not answer.is_known)
+
+
+def _tell_closure(options: dict[str, list[str]], argv: list[str], usage: str, *, as_json: bool) -> int:
+    if argv or ("--generations" in options and "--closure" in options):
+        why = "--generations and --closure each stand alone, without a command"
+        raise Failure("I did not understand that", why, usage, Exit.USAGE)
+    profile = options.get("--profile", [f"{PROFILES}/system"])[0]
+    try:
+        if "--closure" in options:
+            old, new = (generation_path(word, profile) for word in options["--closure"])
+        else:
+            old, new = last_two(profile)
+        found = compare_closures(old, new)
+    except CannotCompare as error:
+        do = "see which there are: nixos-rebuild list-generations, or name a profile: --profile PATH"
+        raise Failure("the two cannot be compared", str(error), do) from error
+    text = f"From {printable(old)} to {printable(new)}:\n{found.to_text()}\nNothing was sent."
+    say({"schema": 1, **found.to_json()}, text, as_json=as_json)
+    return 0
