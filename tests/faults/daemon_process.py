@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S = 30.0
+# How long a state is waited for: a machine that is busy with much else needs it, a quiet one never.
+PATIENCE_S = 120.0
 
 
 class Daemon:
@@ -39,13 +40,13 @@ class Daemon:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
 
     def start(self, *words: str, prefix: tuple[str, ...] = (), module: str = "") -> "Daemon":
         """Start the daemon, or a module in its place, and wait until it answers."""
         self.launch(*words, prefix=prefix, module=module)
-        self.until(lambda: self._is_up(), READY_S)
+        self.until(lambda: self._is_up())
         return self
 
     def launch(self, *words: str, prefix: tuple[str, ...] = (), module: str = "") -> None:
@@ -78,11 +79,11 @@ class Daemon:
         except (OSError, json.JSONDecodeError):  # not yet, or just giving way to its next start
             return False
 
-    def get(self, path: str, timeout_s: float = 20.0) -> dict[str, Any]:
+    def get(self, path: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The answer of one GET."""
         return self._ask(f"GET {path} HTTP/1.1\r\nHost: l\r\nConnection: close\r\n\r\n".encode(), timeout_s)
 
-    def post(self, path: str, body: object, timeout_s: float = 40.0) -> dict[str, Any]:
+    def post(self, path: str, body: object, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The answer of one POST."""
         data = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: l\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
@@ -93,7 +94,7 @@ class Daemon:
         assert isinstance(answer, dict)
         return answer
 
-    def exchange(self, raw: bytes, timeout_s: float = 20.0) -> bytes:
+    def exchange(self, raw: bytes, timeout_s: float = PATIENCE_S) -> bytes:
         """Send bytes to the control socket; all bytes that came back."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(timeout_s)
@@ -104,7 +105,7 @@ class Daemon:
                 parts.append(part)
         return b"".join(parts)
 
-    def until(self, is_so: Callable[[], bool], limit_s: float = 20.0) -> None:
+    def until(self, is_so: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
         """Wait for something, looking often; fails when it does not come."""
         end_s = time.monotonic() + limit_s
         while not is_so():
@@ -114,13 +115,13 @@ class Daemon:
     def died(self) -> int:
         """Wait for the process to end by itself; its return code."""
         assert self.process is not None
-        return self.process.wait(READY_S)
+        return self.process.wait(PATIENCE_S)
 
     def stop(self) -> None:
         """End it as systemd does; nothing may have been raised."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(30) == 0, self.told()
+            assert self.process.wait(PATIENCE_S) == 0, self.told()
         assert "Traceback" not in self.told(), self.told()
 
     def kill(self) -> None:

@@ -144,7 +144,7 @@ def test_consent_opens_and_its_withdrawal_closes_while_it_runs(daemon: Daemon) -
         assert f":{int(address.split('/')[4]):04X}" in Path(f"/proc/{daemon.pid}/net/tcp").read_text()
         assert daemon.get("/v1/status")["peer_id"]
         assert daemon.post("/v1/consent", {"what": "network", "grant": False})["network"] is False
-        daemon.until(lambda: sockets(daemon.pid) == 0, 1.0)
+        daemon.until(lambda: sockets(daemon.pid) == 0)
         assert daemon.get("/v1/status")["peer_id"] is None
     daemon.stop()
 

@@ -125,11 +125,11 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
     # The bootstrap node joins by a card, fetches the founding record and needs no member afterwards.
     assert bootstrap.type("network", "join", card).returncode == 0
     bootstrap.start("--bootstrap", *listening(free_port()))
-    bootstrap.until(lambda: (bootstrap.data / "network/genesis").exists(), 30)
+    bootstrap.until(lambda: (bootstrap.data / "network/genesis").exists())
     bootstrap.until(lambda: bootstrap._is_up())
     records = founder.get("/v1/status")["records"]
     assert records >= 1  # the founder's binding
-    bootstrap.until(lambda: bootstrap.get("/v1/status")["records"] >= records, 40)
+    bootstrap.until(lambda: bootstrap.get("/v1/status")["records"] >= records)
     founder.stop()
     refused = bootstrap.post("/v1/vote", {"proposal": "x", "choice": "yes"})
     assert "neither votes" in refused["error"]["why"]
@@ -152,17 +152,17 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
             daemon.env["LUMINOUS_NETWORK__BOOTSTRAP"] = "192.0.2.7:4001"  # no address: said, and no obstacle
             consenting(daemon)
             daemon.start(*listening(free_port()))
-        newcomers[0].until(lambda: {"genesis", "peers"} <= set(liar.asked), 30)
+        newcomers[0].until(lambda: {"genesis", "peers"} <= set(liar.asked))
         assert not (newcomers[0].data / "network/genesis").exists()
         bootstrap.process.send_signal(signal.SIGCONT)
         for daemon in newcomers:
-            daemon.until(lambda d=daemon: d._is_up() and d.get("/v1/status")["records"] >= records, 60)
+            daemon.until(lambda d=daemon: d._is_up() and d.get("/v1/status")["records"] >= records)
         ids = {daemon.get("/v1/status")["peer_id"] for daemon in newcomers}
         assert '"address_never_dialled"' in newcomers[0].told() and "192.0.2.7:4001" in newcomers[0].told()
         for daemon in newcomers:  # they know one another by peer exchange alone
             me = daemon.get("/v1/status")["peer_id"]
-            daemon.until(lambda d=daemon, me=me: ids - {me} <= peers_of(d), 60)
-        newcomers[0].until(lambda: is_reached(newcomers[0]), 60)
+            daemon.until(lambda d=daemon, me=me: ids - {me} <= peers_of(d))
+        newcomers[0].until(lambda: is_reached(newcomers[0]))
 
         # A ban by hand: carried out, shown with its reason, kept over a restart, lifted.
         peer = newcomers[2].get("/v1/status")["peer_id"]
@@ -179,7 +179,7 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
         bootstrap.process.send_signal(signal.SIGTERM)
         assert bootstrap.process.wait(DRAIN_S_MAX) == 0, bootstrap.told()
         for daemon in newcomers:
-            daemon.until(lambda d=daemon: boot_id not in peers_of(d), 3)
+            daemon.until(lambda d=daemon: boot_id not in peers_of(d))
             assert len(peers_of(daemon) & ids) == 2
         assert "Traceback" not in bootstrap.told()
         bootstrap.start("--bootstrap", *listening(free_port()))

@@ -4,7 +4,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,12 +174,10 @@ def test_two_directories_with_one_key_meet_and_signing_halts(daemon: Daemon, tmp
         # A transport identity of its own: two peers with one author.
         (twin.data / "keys/transport.seed").write_bytes(os.urandom(32))
         twin.env["LUMINOUS_NETWORK__BOOTSTRAP"] = address
-        began_s = time.monotonic()
         twin.start(*loop)
-        twin.until(lambda: bool(twin.get("/v1/status")["halted"]), 30.0)
+        twin.until(lambda: bool(twin.get("/v1/status")["halted"]))
         assert "another machine signs with this node's key" in twin.get("/v1/status")["halted"]
         assert "another machine signs" in str(propose(twin, "from the twin"))
-        assert time.monotonic() - began_s < 30
         twin.stop()
         daemon.stop()
     finally:

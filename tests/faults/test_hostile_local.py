@@ -37,7 +37,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def assert_well(daemon: Daemon) -> None:
-    status = daemon.get("/v1/status", timeout_s=5.0)
+    status = daemon.get("/v1/status")
     assert status["mute"] is False
     assert daemon.process is not None and daemon.process.poll() is None
 

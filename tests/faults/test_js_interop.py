@@ -106,7 +106,7 @@ def test_messages_cross_both_ways(js: JsPeer, dials: str) -> None:
     )
 
     async def js_has(digests: set[str]) -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             while not digests <= set((await js.do("stats"))["heard"]):
                 await trio.sleep(0.1)
 
@@ -118,7 +118,7 @@ def test_messages_cross_both_ways(js: JsPeer, dials: str) -> None:
             else:
                 assert await ours.connect(js.address)
             await until(lambda: ours.mesh_sizes()[TOPIC] == 1)
-            with trio.fail_after(15):
+            with trio.fail_after(90):
                 while not (await js.do("stats"))["mesh"]:
                     await trio.sleep(0.1)
             for size in (1024, 40 * 1024):

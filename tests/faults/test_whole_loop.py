@@ -74,7 +74,7 @@ def build(daemon: Daemon, world: Path, **environ: str) -> subprocess.CompletedPr
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -118,7 +118,7 @@ def test_what_worked_here_is_said_the_next_time(daemon: Daemon, tmp_path: Path) 
 def daemon_explains(daemon: Daemon, text: str) -> dict[str, list[dict[str, str]]]:
     run = subprocess.run(
         [sys.executable, "-m", "luminous.node", "explain", "-", "--json"],
-        input=text, env=daemon.env, capture_output=True, text=True, timeout=60, check=False,
+        input=text, env=daemon.env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     value = json.loads(run.stdout)

@@ -51,7 +51,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     def facts(self, *words: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def test_the_control_socket_is_for_its_user_alone(machine: Machine) -> None:
 
 def test_a_second_node_on_one_identity_is_told(machine: Machine) -> None:
     second = machine.start()
-    told, _ = second.communicate(timeout=60)
+    told, _ = second.communicate(timeout=120)
     assert second.returncode == 1
     assert "another luminous-node uses this directory, pid" in told
     assert "Traceback" not in told

@@ -94,7 +94,7 @@ def test_a_flooding_member_is_paced_and_the_others_are_heard() -> None:
                 await nursery.start(link.run)
             for peer in (honest, flooder):
                 assert await peer.connect(victim.addresses()[0])
-            with trio.fail_after(30):
+            with trio.fail_after(90):
                 while any(not p.mesh_sizes()[topic_of(NETWORK)] for p in (victim, honest, flooder)):
                     await trio.sleep(0.02)
                 for start in range(0, len(flood), 50):
@@ -125,7 +125,7 @@ def test_what_can_never_be_valid_is_neither_heard_nor_relayed_and_its_sender_is_
                 await nursery.start(link.run)
             for peer in (honest, forger):
                 assert await peer.connect(victim.addresses()[0])
-            with trio.fail_after(20):
+            with trio.fail_after(90):
                 while any(not p.mesh_sizes()[topic_of(NETWORK)] for p in (victim, honest, forger)):
                     await trio.sleep(0.02)
                 for number in range(12):

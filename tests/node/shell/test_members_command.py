@@ -28,7 +28,7 @@ class Home:
 
     def type(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "luminous.node", *words]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120, check=False)
 
     def facts(self, *words: str) -> dict[str, Any]:
         done = self.type(*words, "--json")

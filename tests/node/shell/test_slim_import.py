@@ -38,7 +38,7 @@ async def main():
         b, c = (made(n, heard[n - 1], bootstrap=a.addresses()[:1]) for n in (2, 3))
         await nursery.start(b.run)
         await nursery.start(c.run)
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             while min(x.mesh_sizes()["t"] for x in (a, b, c)) < 2:
                 await trio.sleep(0.02)
             assert await b.request(a.peer_id(), "/echo/1", b"hi", 5) == b"hi"

@@ -138,7 +138,7 @@ def live(folder: Path, level: str) -> tuple[list[bytes], list[Admitted]]:
         async with trio.open_nursery() as nursery:
             for body in bodies:
                 await nursery.start(body.run)
-            with trio.fail_after(20):
+            with trio.fail_after(90):
                 while list((bodies[0].paths.data / "spool").glob("*.json")):
                     await trio.sleep(0.05)
             await trio.sleep(2.5 * WINDOW_MS / 1000)
