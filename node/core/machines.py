@@ -11,6 +11,7 @@ from luminous.node.core.causes.events_graph import Causes
 from luminous.node.core.config import Config, Membership
 from luminous.node.core.governance.machine import KINDS as GOVERNANCE_KINDS
 from luminous.node.core.governance.machine import Governance
+from luminous.node.core.healing.guards import Surroundings
 from luminous.node.core.healing.machine import Healing
 from luminous.node.core.healing.outcomes import Act
 from luminous.node.core.health.monitor import INTERVAL_MS_DEFAULT, Health
@@ -29,6 +30,10 @@ from luminous.protocol.reasons import Reason, Refused
 from luminous.protocol.roll import Roll
 
 Outcomes = tuple[Outcome | Act, ...]
+
+# Below these nothing is touched unasked: thousandths of a percent of charge, and a share of what is measured.
+BATTERY_LOW_MILLI = 20_000
+COVERAGE_LOW = 0.5
 
 
 @dataclass(slots=True)
@@ -116,8 +121,17 @@ class Machines:
         )
 
     def measure(self, readings: Readings, at: Instant) -> Outcomes:
-        """Readings of the host."""
-        return self.health.observe(readings, at)
+        """Readings of the host; healing learns from them when to keep its hands off."""
+        outcomes = self.health.observe(readings, at)
+        self.healing.surround(self._surroundings())
+        return outcomes
+
+    def _surroundings(self) -> Surroundings:
+        battery, mains = self.health.value("battery_share"), self.health.value("on_mains")
+        return Surroundings(
+            is_battery_low=battery is not None and battery < BATTERY_LOW_MILLI and not mains,
+            is_coverage_low=self.health.coverage < COVERAGE_LOW,
+        )
 
     def told(self, tell: Tell, at: Instant) -> Outcomes:
         """What one machine told people that another must hear: symptoms and heals are events too."""
