@@ -24,7 +24,7 @@ TEXT_SIZE_BYTES_MAX = 256 * 1024
 RUN_TIMEOUT_S = 600
 _LEFT_OUT = frozenset({".state", ".direnv", "node_modules", "__pycache__", "result"})
 _NIX_VERBS = frozenset({"build", "eval", "flake"})
-_FLAKE_VERBS = frozenset({"check", "show", "metadata"})
+_FLAKE_VERBS = frozenset({"check", "show", "metadata", "prefetch"})
 # Subcommands that change the machine, and the one that only builds.
 _HARMLESS = {"switch": "build", "boot": "build", "test": "build", "build": "build", "dry-build": "dry-build"}
 
@@ -64,7 +64,7 @@ def harmless(argv: Sequence[str]) -> list[str]:
     verbs = [word for word in rest[1:] if not word.startswith("-")]
     if kind == "nix" and verbs and verbs[0] in _NIX_VERBS:
         if verbs[0] == "flake" and (len(verbs) < 2 or verbs[1] not in _FLAKE_VERBS):
-            raise CannotReplay("of `nix flake` only check, show and metadata can be replayed")
+            raise CannotReplay("of `nix flake` only check, show, metadata and prefetch can be replayed")
         return [*rest, "--no-link"] if verbs[0] == "build" and "--no-link" not in rest else rest
     if kind in ("nixos-rebuild", "home-manager", "darwin-rebuild"):
         for index, word in enumerate(rest[1:], 1):

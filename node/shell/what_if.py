@@ -9,6 +9,7 @@ from pathlib import Path
 
 from luminous.node.shell import replay
 from luminous.node.shell.changes import printable
+from luminous.node.shell.flake_inputs import overriding
 from luminous.node.shell.observe_files import config_root
 from luminous.node.shell.replay import CannotReplay, Outcome, Scratch
 
@@ -145,7 +146,9 @@ def what_if(
         before = replay.run(argv, scratch, cwd, env=env)
     with replay.scratch_copy(root) as scratch:
         edit.apply(scratch)
-        words = [*argv, "--override-input", edit.input, edit.reference] if isinstance(edit, Lock) else argv
+        words = argv
+        if isinstance(edit, Lock):
+            words = overriding(argv, scratch, cwd, edit.input, edit.reference, env)
         after = replay.run(words, scratch, cwd, env=env)
     return Answer(edit, before, after)
 
