@@ -1,7 +1,9 @@
-"""Operations: what members sign about the roll itself: leaving, another key, a renewal, proof of a lie.
+"""Operations: what members sign about the roll: leaving, another key, a renewal, proof of a lie, a word for
+or against a candidate.
 
-Refuses to admit anybody (that is a vote) and to be believed: a rotation carries the new key's signature, a
-proof of equivocation carries both signed records. What an operation does is ``electorate``'s.
+Refuses to admit anybody (votes and sponsors do) and to be believed: a rotation carries the new key's
+signature, a vouch that of the candidate, a proof of equivocation carries both signed records. What an
+operation does is ``electorate``'s.
 """
 
 from collections.abc import Callable
@@ -40,11 +42,14 @@ class Verb(IntEnum):
     REVOKE = 3  # as LEAVE, signed in advance and kept offline, for a lost or stolen key
     EVIDENCE = 4  # two records that no honest member signs both; their author's key is off the roll
     RENEW = 5  # the signer is still there
+    VOUCH = 6  # the signer knows the candidate, who has signed too
+    OBJECT = 7  # the signer wants a vote before this vouched-for candidate joins
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The payload of Kind.OPERATION. ``successor``, ``consent``: the new key and its signature (ROTATE).
+    """The payload of Kind.OPERATION. ``successor``, ``consent``: the key that it is about and that key's
+    signature (ROTATE, VOUCH; OBJECT without a signature).
 
     ``first``, ``second``: bytes of two envelopes (EVIDENCE), in ascending order.
     """
@@ -57,13 +62,16 @@ class Operation:
 
 
 def _check(operation: Operation) -> Refused | None:
-    is_rotation, is_proof = operation.verb is Verb.ROTATE, operation.verb is Verb.EVIDENCE
-    if (len(operation.successor), len(operation.consent)) != (
-        (PUBLIC_KEY_SIZE_BYTES, SIGNATURE_SIZE_BYTES) if is_rotation else (0, 0)
-    ):
-        return Refused(Reason.MALFORMED, "a rotation, and nothing else, has a new key and its signature")
-    if is_rotation and not is_public_key(operation.successor):
-        return Refused(Reason.BAD_KEY, "the new key is not a valid public key")
+    is_proof = operation.verb is Verb.EVIDENCE
+    has_key = operation.verb in (Verb.ROTATE, Verb.VOUCH, Verb.OBJECT)
+    key_size_bytes = PUBLIC_KEY_SIZE_BYTES if has_key else 0
+    consent_size_bytes = SIGNATURE_SIZE_BYTES if has_key and operation.verb is not Verb.OBJECT else 0
+    if (len(operation.successor), len(operation.consent)) != (key_size_bytes, consent_size_bytes):
+        return Refused(
+            Reason.MALFORMED, "another key and its signature belong to rotations and sponsors alone"
+        )
+    if has_key and not is_public_key(operation.successor):
+        return Refused(Reason.BAD_KEY, "the other key is not a valid public key")
     if is_proof != bool(operation.first) or is_proof != bool(operation.second):
         return Refused(Reason.MALFORMED, "evidence, and nothing else, has two records")
     if is_proof and operation.first >= operation.second:
@@ -96,6 +104,20 @@ def consent_of(signer: Signer, network: NetworkId, before: AuthorId) -> bytes:
 def is_consented(network: NetworkId, before: AuthorId, operation: Operation) -> bool:
     """Did the new key of a rotation sign, for this network and this place?"""
     return is_signed(operation.successor, _consent(network, before, operation.successor), operation.consent)
+
+
+def _wish(network: NetworkId, candidate: bytes) -> bytes:
+    return digest("candidate", network, candidate)
+
+
+def wish_of(signer: Signer, network: NetworkId) -> bytes:
+    """A candidate's signature that it wants to be on the roll of this network."""
+    return signer.sign(_wish(network, signer.public))
+
+
+def is_wished(network: NetworkId, candidate: bytes, wish: bytes) -> bool:
+    """Did the candidate sign that it wants to join?"""
+    return is_signed(candidate, _wish(network, candidate), wish)
 
 
 def slot_of(envelope: Admitted) -> Slot | None:
@@ -155,4 +177,10 @@ def accused_of(envelope: Admitted, admit: Admit) -> AuthorId | None:
         return None if isinstance(found, Refused) else found
     if operation.verb is Verb.ROTATE and not is_consented(envelope.network, envelope.author, operation):
         return None
+    if operation.verb is Verb.VOUCH and not is_wished(
+        envelope.network, operation.successor, operation.consent
+    ):
+        return None
+    if operation.verb in (Verb.VOUCH, Verb.OBJECT):
+        return AuthorId(operation.successor)
     return envelope.author

@@ -28,8 +28,9 @@ def founded(size: int) -> Electorate:
 
 
 def signed(verb: Verb, author: int, about: int = 0, at_ms: int = START_MS) -> Signed:
-    successor = key(about) if verb is Verb.ROTATE else b""
-    concerns = key(about) if verb is Verb.EVIDENCE else key(author)
+    is_word = verb in (Verb.VOUCH, Verb.OBJECT)
+    successor = key(about) if verb is Verb.ROTATE or is_word else b""
+    concerns = key(about) if verb is Verb.EVIDENCE or is_word else key(author)
     return Signed(key(author), at_ms, Operation(verb, successor), concerns)
 
 
@@ -118,7 +119,7 @@ def test_the_silent_fall_dormant_a_few_at_a_time_and_return() -> None:
     asleep = follow(now, later_ms, here, [], [])
     assert asleep.roll.size == 18 and len(asleep.dormant) == 2
     waking = signed(Verb.RENEW, int.from_bytes(asleep.dormant[0], "big"), at_ms=later_ms)
-    assert is_effective(asleep, waking)
+    assert is_effective(asleep, waking, later_ms)
     awake = follow(asleep, later_ms + 1, here, [waking], [])
     assert asleep.dormant[0] in awake.roll
 

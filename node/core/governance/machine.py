@@ -171,6 +171,14 @@ class Governance:
         """Give the own place to another key, which has signed ``consent``."""
         return self._operate(Operation(Verb.ROTATE, successor, consent), at)
 
+    def vouch(self, candidate: bytes, wish: bytes, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Say that the holder of ``candidate``, who signed ``wish``, is a person you know."""
+        return self._operate(Operation(Verb.VOUCH, candidate, wish), at)
+
+    def object(self, candidate: bytes, at: Instant) -> tuple[Outcome, ...] | Refused:
+        """Ask for a vote before a candidate joins for whom members vouched."""
+        return self._operate(Operation(Verb.OBJECT, candidate), at)
+
     def _operate(self, operation: Operation, at: Instant) -> tuple[Outcome, ...] | Refused:
         self._refresh(at.wall_ms)
         if self._genesis.is_fleet:
@@ -178,7 +186,9 @@ class Governance:
         refusal = self._may_sign()
         if refusal is None:
             assert self._me is not None
-            refusal = may_operate(self.electorate(), Signed(self._me, at.wall_ms, operation, self._me))
+            is_word = operation.verb in (Verb.VOUCH, Verb.OBJECT)
+            concerns = AuthorId(operation.successor) if is_word else self._me
+            refusal = may_operate(self.electorate(), Signed(self._me, at.wall_ms, operation, concerns))
         return refusal or (Emit(Kind.OPERATION, operation),)
 
     def _care(self, at: Instant) -> list[Outcome]:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from luminous.node.core.governance.operations import Operations
 from luminous.node.core.governance.witness import Witness
 from luminous.node.core.outcomes import Emit, Outcome
-from luminous.protocol.electorate import RENEW_AFTER_MS, Electorate, Signed, is_effective
+from luminous.protocol.electorate import (
+    RENEW_AFTER_MS,
+    Electorate,
+    Signed,
+    is_effective,
+    objection_refusal,
+    vouch_refusal,
+)
 from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.operations import Operation, Verb, evidence
@@ -57,7 +64,11 @@ def may_admit(electorate: Electorate, candidate: bytes) -> Refused | None:
 
 def may_operate(electorate: Electorate, signed: Signed) -> Refused | None:
     """Why an own operation would do nothing, if it would not."""
-    if is_effective(electorate, signed):
+    if signed.operation.verb is Verb.VOUCH:
+        return vouch_refusal(electorate, signed.author, signed.concerns, signed.at_ms)
+    if signed.operation.verb is Verb.OBJECT:
+        return objection_refusal(electorate, signed.author, signed.concerns)
+    if is_effective(electorate, signed, signed.at_ms):
         return None
     if signed.operation.verb is Verb.ROTATE:
         return Refused(Reason.BAD_KEY, "the new key is known here already; use one that is new")

@@ -60,6 +60,7 @@ class MinutesClosing:
         self._since_ms: int | None = None
         self._urgent_at_ms: int | None = None
         self._ticked_ms = 0
+        self._open: tuple[tuple[int, int], list[Held]] = ((-1, -1), [])
 
     # Hearing
 
@@ -124,9 +125,9 @@ class MinutesClosing:
             return Missing(missing)
         chosen = {identifier: held[identifier] for identifier in reports}
         before = self._epochs.chain[:number]
-        earlier: dict[ProposalId, object] = {}
-        for minutes in before:
-            earlier.update(decided_by(minutes))
+        earlier: Mapping[ProposalId, object] = self._epochs.decided
+        if number < self._epochs.number:
+            earlier = {name: None for minutes in before for name in decided_by(minutes)}
         return derive(self._book(), before[-1], earlier, chosen)
 
     def _advance(self) -> bool:
@@ -182,11 +183,13 @@ class MinutesClosing:
         return tuple(outcomes)
 
     def _undecided(self) -> list[Held]:
-        return [
-            held
-            for held in self._pool.proposals.values()
-            if held.id not in self._epochs.decided and self._pool.refusal(held) is None
-        ]
+        """What waits for its Minutes. Only another proposal or other Minutes change it; every tick asks."""
+        state = (len(self._pool.proposals), self._epochs.number)
+        if self._open[0] != state:
+            decided, refusal = self._epochs.decided, self._pool.refusal
+            held = self._pool.proposals.values()
+            self._open = (state, [one for one in held if one.id not in decided and refusal(one) is None])
+        return self._open[1]
 
     def _due(self) -> list[Held]:
         due = [held for held in self._undecided() if held.id in self._frozen]
@@ -200,7 +203,7 @@ class MinutesClosing:
         epoch = self._epochs.at(number)
         if epoch.own_report is not None:
             return []
-        due, operations = self._due(), self._pending()
+        due, operations = self._due(), self._pending(wall_ms)
         windows = self.windows.due(self._epochs.decided)
         if not due and not self._is_urgent(operations, windows, wall_ms):
             if epoch.authors_reported() <= self._epochs.roll.faulty_max:
@@ -216,8 +219,8 @@ class MinutesClosing:
         epoch.own_report = report
         return [*(Emit(Kind.HEADS, heads) for heads in new), Emit(Kind.REPORT, report)]
 
-    def _pending(self) -> dict[EnvelopeId, Signed]:
-        return self.operations.pending(self._epochs.electorate, self._epochs.decided)
+    def _pending(self, wall_ms: int) -> dict[EnvelopeId, Signed]:
+        return self.operations.pending(self._epochs.electorate, self._epochs.decided, wall_ms)
 
     def agreed_windows(self) -> tuple[Window, ...]:
         """Every window whose deltas are agreed."""

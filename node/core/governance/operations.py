@@ -14,6 +14,8 @@ from luminous.protocol.operations import Verb, accused_of
 
 # Operations held of one author. Stops storage floods by one member.
 OPERATIONS_PER_AUTHOR_MAX = 1024
+# The agreed time of Minutes is the median of members' clocks: what is due by the own one may not be by that.
+_AGREED_LATE_MS = 10 * 60 * 1000
 
 
 class Operations:
@@ -37,24 +39,30 @@ class Operations:
         return True
 
     def pending(
-        self, electorate: Electorate, decided: Mapping[ProposalId, object]
+        self, electorate: Electorate, decided: Mapping[ProposalId, object], at_ms: int
     ) -> dict[EnvelopeId, Signed]:
         """What would change the electorate and is in no Minutes: one for each verb and key it concerns.
 
         Of several equal ones the lowest id, of renewals the newest, so that members name the same.
         """
-        chosen: dict[tuple[Verb, AuthorId], EnvelopeId] = {}
+        chosen: dict[tuple[Verb, AuthorId, bytes], EnvelopeId] = {}
         for identifier in sorted(self.bodies):
             signed = self.bodies[identifier]
-            if signed is None or ProposalId(identifier) in decided or not is_effective(electorate, signed):
+            if signed is None or ProposalId(identifier) in decided:
                 continue
-            slot = (signed.operation.verb, signed.concerns)
+            if not is_effective(electorate, signed, at_ms - _AGREED_LATE_MS):
+                continue
+            # Of words about a candidate each member's counts.
+            is_word = signed.operation.verb in (Verb.VOUCH, Verb.OBJECT)
+            slot = (signed.operation.verb, signed.concerns, signed.author if is_word else b"")
             other = self.bodies.get(chosen[slot]) if slot in chosen else None
             is_newer = other is not None and signed.at_ms > other.at_ms
             if other is None or (signed.operation.verb is Verb.RENEW and is_newer):
                 chosen[slot] = identifier
-        # Convictions first: renewals must not crowd them out.
-        order = sorted(chosen, key=lambda slot: (slot[0] is Verb.RENEW, chosen[slot]))
+        # Convictions first: nothing that many may sign must crowd them out.
+        order = sorted(
+            chosen, key=lambda slot: (slot[0] is not Verb.EVIDENCE, slot[0] is Verb.RENEW, chosen[slot])
+        )
         found: dict[EnvelopeId, Signed] = {}
         for slot in order[:REPORT_OPERATIONS_MAX]:
             signed = self.bodies[chosen[slot]]

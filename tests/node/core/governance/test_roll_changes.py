@@ -6,11 +6,12 @@ import pytest
 
 from luminous.node.core.governance.membership import Words
 from luminous.node.core.governance.minutes import MinutesClosing
+from luminous.protocol import electorate as roll_rules
 from luminous.protocol.ballots import Ballot, Choice
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, ProposalId
 from luminous.protocol.kinds import Kind
-from luminous.protocol.operations import Operation, Verb, consent_of
+from luminous.protocol.operations import Operation, Verb, consent_of, wish_of
 from luminous.protocol.proposals import Proposal, ProposalKind, Threshold
 from luminous.protocol.reasons import Reason, Refused
 from luminous.simulations.election import START_MS, Election, Member, instant, sealed, signer_of
@@ -272,3 +273,46 @@ def test_a_node_that_runs_renews_without_being_asked() -> None:
     assert verbs == [Verb.RENEW] * 4
     again = [item for member in election.members for item in member.tick(now_ms + DAY_MS)]
     assert [item for item in again if item.kind is Kind.OPERATION] == []
+
+
+def vouched(election: Election, wish: bytes, sponsors: range, now_ms: int) -> int:
+    for number in sponsors:
+        said = election.members[number].governance.vouch(key(99), wish, instant(now_ms))
+        election.spread(election.do(number, said, now_ms), now_ms)
+    return settle(election, now_ms)
+
+
+@pytest.mark.parametrize("whose", ["the candidate's", "another's", "for another network"])
+def test_members_vouch_for_a_candidate_who_signed_and_it_joins_after_its_probation(
+    monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    monkeypatch.setattr(roll_rules, "FREE_GROWTH_BELOW", 6)
+    election = Election(6)
+    network = b"m" * 16 if "network" in whose else NETWORK
+    wish = wish_of(signer_of(98 if "another's" in whose else 99), network)  # type: ignore[arg-type]
+    now_ms = vouched(election, wish, range(5), START_MS)
+    if whose != "the candidate's":
+        assert election.members[0].governance.electorate().waiting == ()
+        return
+    assert [item for _, item in election.members[5].governance.electorate().waiting] == [key(99)]
+    assert rolls(election) == [election.roll.members] * 6
+    now_ms = settle(election, now_ms + 2 * DAY_MS)
+    assert set(rolls(election)) == {(*election.roll.members, key(99))}
+    again = election.members[0].governance.vouch(key(99), wish, instant(now_ms))
+    assert isinstance(again, Refused) and again.reason is Reason.NOTHING_NEW
+
+
+def test_objections_reach_the_roll_and_below_fifty_nobody_vouches(monkeypatch: pytest.MonkeyPatch) -> None:
+    election = Election(6)
+    wish = wish_of(signer_of(99), NETWORK)  # type: ignore[arg-type]
+    refused = election.members[0].governance.vouch(key(99), wish, instant(START_MS))
+    assert isinstance(refused, Refused) and "votes" in refused.detail
+    monkeypatch.setattr(roll_rules, "FREE_GROWTH_BELOW", 6)
+    now_ms = vouched(election, wish, range(5), START_MS)
+    for number in range(1, 6):
+        said = election.members[number].governance.object(key(99), instant(now_ms))
+        election.spread(election.do(number, said, now_ms), now_ms)
+    now_ms = settle(election, now_ms)
+    assert election.members[0].governance.electorate().waiting == ()
+    settle(election, now_ms + 3 * DAY_MS)
+    assert rolls(election) == [election.roll.members] * 6
