@@ -136,6 +136,23 @@ def _pocket(world: World, place: Place, raw: bytes) -> Callable[[], None]:
     return pocket
 
 
+def backdate(world: World, place: Place, chance: random.Random) -> None:
+    """After the close, a ballot that claims to be from before it, first to one neighbour and then to all."""
+    for item in held(place, Kind.PROPOSAL)[-2:]:
+        closes_at_ms = item.payload.closes_at_ms
+        if world.instant(place).wall_ms <= closes_at_ms:
+            continue
+        choice = Choice.YES if place.index % 2 else Choice.NO
+        ballot = Ballot(ProposalId(item.id), choice, 0, b"")
+        # One envelope however often it is sent: a second one would only convict its author.
+        raw = sign(world, place, Kind.BALLOT, ballot, closes_at_ms - 1, sequence=1)
+        world.receive(place, raw, gossiped=False)
+        neighbours = world.network.neighbours[place.index]
+        world.send(place, neighbours[chance.randrange(len(neighbours))], raw)
+        if chance.random() < 0.5:
+            say(world, place, raw)
+
+
 def poison(world: World, place: Place, chance: random.Random) -> None:
     """A delta for each window: a million times the wrong fixes worked and the right ones failed."""
     learning = place.node.machines.learning
@@ -201,6 +218,7 @@ ATTACKS: dict[str, Attack] = {
     "equivocate": equivocate,
     "forge": forge,
     "stuff": stuff,
+    "backdate": backdate,
     "poison": poison,
     "flood": flood,
     "withhold": withhold,

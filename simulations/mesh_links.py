@@ -33,6 +33,8 @@ class Links:
     def __init__(self, physics: Physics, seed: int) -> None:
         self.physics = physics
         self.is_cut: Callable[[str, str], bool] = lambda source, target: False
+        # How much longer bytes of this moment take on a clogged way.
+        self.clogged_s: Callable[[str, str], float] = lambda source, target: 0.0
         self.carried = 0
         self.size_bytes = 0
         self._random = Random(seed)
@@ -133,7 +135,8 @@ class Pipe:
         self._links.release(self)
 
     def _schedule(self, deliver: Callable[[], None]) -> None:
-        self._last_s = max(self._last_s, trio.current_time() + self._links.delay_s())
+        wait_s = self._links.clogged_s(self._source, self._target) + self._links.delay_s()
+        self._last_s = max(self._last_s, trio.current_time() + wait_s)
         self._links.at(self._last_s, deliver)
 
     def _give_up(self) -> None:

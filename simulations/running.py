@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from luminous.simulations.checkers import Evidence, check_all
 from luminous.simulations.memory import remembered
+from luminous.simulations.naive import count_naively
 from luminous.simulations.patching import patched
 from luminous.simulations.result import SCHEMA, Result
 from luminous.simulations.scenario import Scenario
@@ -49,7 +50,9 @@ def play(
     with patched(remembered() if memoise else ()):
         world.run()
         cpu_s = time.process_time() - began_cpu_s
-        checks = check_all(evidence_of(world))
+        evidence = evidence_of(world)
+        checks = check_all(evidence)
+        naive = count_naively(evidence)
     result = Result(
         scenario=scenario.id,
         body="world",
@@ -65,6 +68,7 @@ def play(
             "wall_s": round(time.perf_counter() - began_s, 3),
             "events_per_cpu_s": round(world.handled / max(cpu_s, 1e-9)),
             "virtual_s": scenario.duration_ms / 1000,
+            **naive,
         },
     )
     return result, world

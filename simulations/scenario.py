@@ -5,12 +5,14 @@ every body.
 """
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from luminous.protocol.roll import quorum
 from luminous.simulations.faults import (
     SICKNESSES,
     Churn,
@@ -73,7 +75,18 @@ class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # What hostile machines can be; a name outside this list comes from a researcher (``lab``).
-KINDS = ("replay", "equivocate", "forge", "stuff", "poison", "flood", "withhold", "sybil", "own")
+KINDS = (
+    "replay",
+    "equivocate",
+    "forge",
+    "stuff",
+    "backdate",
+    "poison",
+    "flood",
+    "withhold",
+    "sybil",
+    "own",
+)
 
 
 class Adversary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,7 +160,10 @@ RATIOS = {"simple": (1, 2), "super": (66, 100), "consensus": (90, 100)}
 
 
 def _resize(scenario: Scenario, nodes: int) -> Scenario:
-    """The same scenario for another number of nodes: voters, adversaries and late joiners in proportion."""
+    """The same scenario for another number of nodes: voters, adversaries and late joiners in proportion.
+
+    Where a network bore its hostile members, the smaller one must: of their kinds the last then stay away.
+    """
 
     def scale(count: int) -> int:
         return count * nodes // scenario.nodes
@@ -160,12 +176,26 @@ def _resize(scenario: Scenario, nodes: int) -> Scenario:
             msgspec.structs.replace(vote, yes=scale(vote.yes), no=scale(vote.no), abstain=scale(vote.abstain))
             for vote in scenario.vote
         ),
-        adversary=tuple(
-            msgspec.structs.replace(item, count=max(1, scale(item.count))) for item in scenario.adversary
+        adversary=_fewer(
+            scenario,
+            nodes,
+            [msgspec.structs.replace(item, count=max(1, scale(item.count))) for item in scenario.adversary],
         ),
         restored_twice=tuple(node for node in scenario.restored_twice if node < nodes),
         **{field: tuple(item for item in getattr(scenario, field) if item.node < nodes) for field in BY_NODE},
     )
+
+
+def _hostile_members(adversaries: Sequence[Adversary]) -> int:
+    return sum(item.count for item in adversaries if item.kind != "sybil")
+
+
+def _fewer(scenario: Scenario, nodes: int, scaled: list[Adversary]) -> tuple[Adversary, ...]:
+    was_borne = _hostile_members(scenario.adversary) <= scenario.nodes - quorum(scenario.nodes)
+    while was_borne and _hostile_members(scaled) > nodes - quorum(nodes):
+        last = max(place for place, item in enumerate(scaled) if item.kind != "sybil")
+        del scaled[last]
+    return tuple(scaled)
 
 
 def choices(vote: Vote, voters: int) -> list[str]:
@@ -220,7 +250,7 @@ def check(scenario: Scenario, name: str) -> None:
         ),
         (scenario.late_joiners >= scenario.nodes, "somebody must be there before the late joiners"),
         (
-            sum(item.count for item in scenario.adversary if item.kind != "sybil") >= scenario.nodes,
+            _hostile_members(scenario.adversary) >= scenario.nodes,
             "there must be an honest node",
         ),
     ]

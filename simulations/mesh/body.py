@@ -1,13 +1,13 @@
 """The machines of a scenario as running shells: service, link and libp2p over simulated links.
 
 Each machine is the real node under the real service, link and transport; simulated are the sockets, the
-clock, the disk and people. Offers the workload the same calls as the world does. Refuses adversaries that
-speak below envelopes, and duplication of bytes: the streams under libp2p are ordered and exact.
+clock, the disk and people. Offers the workload and the adversaries the same calls as the world does. Refuses
+duplication of bytes (the streams under libp2p are ordered and exact) and machines that sleep.
 """
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,73 +18,40 @@ from luminous.crypto.keys import signer_from_seed
 from luminous.node.core import events
 from luminous.node.core.commands import Command
 from luminous.node.core.config import Config
-from luminous.node.core.effects import Append, Apply, Erase, Report
+from luminous.node.core.effects import Apply, Report
 from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.node.shell import libp2p_stack
 from luminous.node.shell.libp2p_transport import LibP2PTransport
 from luminous.node.shell.link import Link
-from luminous.node.shell.service import Service
+from luminous.protocol.admission import Admissions, topic_of
 from luminous.protocol.genesis import write_genesis
+from luminous.protocol.reasons import Refused
 from luminous.simulations.disk import MemoryStore
 from luminous.simulations.mesh.gossip import address_of, hosts_over, ip_of
+from luminous.simulations.mesh.hostile import silenced, whisper
+from luminous.simulations.mesh.watched import Trace, TracedStore, WatchedService
 from luminous.simulations.mesh_links import Links, Physics
 from luminous.simulations.mesh_transport import Air
 from luminous.simulations.network import Network
+from luminous.simulations.place import WALL_START_MS, Place, settle
+from luminous.simulations.roles import COPY, cast_roles, shameless
 from luminous.simulations.scenario import Link as ScenarioLink
-from luminous.simulations.scenario import Scenario
+from luminous.simulations.scenario import Scenario, ScenarioError
 from luminous.simulations.virtual_time import replaced
-from luminous.simulations.world import WALL_START_MS, Place, settle
-
-
-class Trace:
-    """One digest over everything that became durable, and when."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=16)
-
-    def mark(self, index: int, store: str, changes: Sequence[Append | Erase]) -> None:
-        """Add one commit."""
-        at = round(trio.current_time() * 1e6).to_bytes(8, "big")
-        for change in changes:
-            what = change.body if isinstance(change, Append) else b""
-            key = change.key or b""
-            self._hash.update(at + index.to_bytes(4, "big") + f"{store}/{change.kind}".encode() + key + what)
-
-    def digest(self) -> str:
-        """One history, one digest."""
-        return self._hash.hexdigest()
-
-
-class TracedStore:
-    """A memory store whose commits are traced."""
-
-    def __init__(self, store: MemoryStore, index: int, name: str, trace: Trace) -> None:
-        self._store = store
-        self._index = index
-        self._name = name
-        self._trace = trace
-        self.records = store.records
-        self.release_ballast = store.release_ballast
-        self.close = store.close
-
-    def commit(self, changes: Sequence[Append | Erase]) -> None:
-        """As the store does, then traced."""
-        self._store.commit(changes)
-        self._trace.mark(self._index, self._name, changes)
 
 
 class MeshClock:
-    """Virtual time with one machine's skew."""
+    """Virtual time with one machine's skew, which may jump."""
 
-    def __init__(self, boot: str, skew_ms: int) -> None:
-        self._boot = boot
-        self._skew_ms = skew_ms
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._boot = f"boot-{place.boots}"
 
     def now(self) -> Instant:
         """This moment."""
         now_ms = int(trio.current_time() * 1000)
-        return Instant(self._boot, now_ms, WALL_START_MS + now_ms + self._skew_ms)
+        return Instant(self._boot, now_ms, WALL_START_MS + now_ms + self._place.skew_ms)
 
 
 class Mesh:
@@ -94,13 +61,20 @@ class Mesh:
         self.scenario = scenario
         self.seed = seed
         self.chance = random.Random(f"mesh/{scenario.id}/{seed}")
-        self.network = Network(scenario.nodes, scenario.link, scenario.partition, self.chance)
+        if scenario.churn.sleep:
+            raise ScenarioError(f"{scenario.id}: machines sleep in the world, not in the mesh")
+        cast = cast_roles(scenario)
+        self.network = Network(len(cast), scenario.link, scenario.partition, self.chance, cast.twins)
         self.links = Links(_physics(scenario.link), seed)
+        self.links.clogged_s = self._clogged_s
         self.trace = Trace()
-        self.falls: list[str] = []
-        signers = [signer_from_seed(self._seed_of(i, "author")) for i in range(scenario.nodes)]
-        membership = settle(scenario, [signer.public for signer in signers], self._seed_of(0, "salt")[:16])
+        self.watchers: list[Callable[[int, Place, events.Event], None]] = []
+        self.hearers: list[Callable[[Place, bytes, bool], None]] = []
+        signers = [signer_from_seed(self._seed_of(number, "author")) for number in cast.keys]
+        founders = [signer.public for signer in signers[: scenario.nodes]]
+        membership = settle(scenario, founders, self._seed_of(0, "salt")[:16])
         self.membership = membership
+        self.admissions = Admissions(membership.id, size_max=200_000)
         level = "LOCAL_ONLY" if scenario.learning is None else scenario.learning.level
         self.places = [
             Place(
@@ -109,16 +83,18 @@ class Mesh:
                 MemoryStore(durable=True),
                 MemoryStore(durable=False),
                 self.chance.randint(-scenario.skew_ms_max, scenario.skew_ms_max),
+                role=cast.roles[i],
+                is_silent=cast.roles[i] == "withhold",
             )
             for i, signer in enumerate(signers)
         ]
         self._identities = [
             libp2p_stack.Identity(self._seed_of(i, "transport"), self._seed_of(i, "noise"))
-            for i in range(scenario.nodes)
+            for i in range(len(cast))
         ]
-        self._index_of_ip = {ip_of(i): i for i in range(scenario.nodes)}
+        self._index_of_ip = {ip_of(i): i for i in range(len(cast))}
         self._air = Air(self.links)
-        self._services: dict[int, Service] = {}
+        self._services: dict[int, WatchedService] = {}
         self._transports: dict[int, LibP2PTransport] = {}
         self._scopes: dict[int, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
@@ -151,7 +127,7 @@ class Mesh:
 
     def instant(self, place: Place) -> Instant:
         """What the clocks of a machine say."""
-        return MeshClock(f"boot-{place.boots}", place.skew_ms).now()
+        return MeshClock(place).now()
 
     def boot(self, place: Place) -> None:
         """Start a machine from its stores."""
@@ -159,12 +135,17 @@ class Mesh:
             return
         place.boots += 1
         node = Node(place.config)
+        if place.role not in ("", COPY, "sybil"):
+            shameless(node)
         node.restore(
             [(record.kind, record.body) for record in place.journal.records()],
             [(record.kind, record.body) for record in place.state.records()],
             self.instant(place),
         )
         self._nursery.start_soon(self._live, place, self._assemble(place, node))
+        if place.journal_lost:
+            place.journal_lost = False
+            self.step(place, events.JournalLost(self.instant(place)))
 
     def crash(self, place: Place, *, lose_state: bool = False) -> None:
         """Stop a machine at once: what was not committed is gone."""
@@ -173,6 +154,7 @@ class Mesh:
         place.driver = None
         self._services.pop(place.index)
         self._scopes.pop(place.index).cancel()
+        place.state.tear(self.chance)
         if lose_state:
             place.state.wipe()
 
@@ -185,6 +167,24 @@ class Mesh:
         """A person asks for something."""
         self.step(place, events.Commanded(self.instant(place), command, reply=1))
 
+    # What adversaries call, as in the world
+
+    def mark(self, what: bytes, index: int, body: bytes) -> None:
+        """Add to the trace digest."""
+        self.trace.mark(what, index, body)
+
+    def send(self, source: Place, peer: int, raw: bytes) -> None:
+        """Bytes from a hostile machine to one peer, if they are connected."""
+        if source.is_up:
+            target = self._identities[peer].peer_id
+            whisper(self._transports[source.index], target, topic_of(source.network), raw, self.now_ms)
+
+    def receive(self, place: Place, raw: bytes, *, gossiped: bool) -> None:
+        """Put bytes into a hostile machine's own node."""
+        envelope = self.admissions.admit(raw)
+        if not isinstance(envelope, Refused):
+            self.step(place, events.Received(self.instant(place), envelope, gossiped))
+
     # Figures
 
     def mesh_sizes(self) -> list[int]:
@@ -195,6 +195,11 @@ class Mesh:
         """Connected peers of the machines that run."""
         return [len(self._transports[i].peers()) for i in sorted(self._scopes)]
 
+    def counted(self, name: str) -> int:
+        """What the transports of the honest counted under a name, summed."""
+        honest = [self._transports[place.index] for place in self.places if place.is_up and not place.role]
+        return sum(transport.counters().get(name, 0) for transport in honest)
+
     # One machine
 
     def _assemble(self, place: Place, node: Node) -> Link:
@@ -202,7 +207,14 @@ class Mesh:
 
         def publish(raw: bytes) -> None:
             place.published.append(raw)
-            publishing[0].publish(raw)
+            for hear in self.hearers:
+                hear(place, raw, True)
+            if not place.is_silent:
+                publishing[0].publish(raw)
+
+        def before(event: events.Event) -> None:
+            for watch in self.watchers:
+                watch(0, place, event)
 
         def act(apply: Apply) -> None:
             self.step(place, events.Remedied(self.instant(place), apply.intent, True))
@@ -210,17 +222,18 @@ class Mesh:
         def told(report: Report) -> None:
             place.reports.append(report)
 
-        service = Service(
+        service = WatchedService(
             node,
             TracedStore(place.journal, place.index, "journal", self.trace),
             TracedStore(place.state, place.index, "state", self.trace),
-            MeshClock(f"boot-{place.boots}", place.skew_ms),
+            MeshClock(place),
             publish=publish,
             compare=lambda compare: publishing[0].compare(compare),
             act=act,
             told=told,
             in_thread=False,
         )
+        service.before = before
         # The checkers look at the node where the world keeps it.
         place.driver = service._driver
         self._services[place.index] = service
@@ -240,6 +253,8 @@ class Mesh:
                 nursery.start_soon(link.run)
 
     def _transport(self, place: Place, **callbacks: Any) -> LibP2PTransport:
+        if place.is_silent:
+            callbacks = silenced(callbacks)
         dialled = [peer for peer in self.network.neighbours[place.index] if peer < place.index]
         transport = LibP2PTransport(
             transport_seed=self._seed_of(place.index, "transport"),
@@ -255,6 +270,10 @@ class Mesh:
     def _is_cut(self, source_ip: str, target_ip: str) -> bool:
         source, target = self._index_of_ip[source_ip], self._index_of_ip[target_ip]
         return self.network.is_cut(source, target, self.now_ms)
+
+    def _clogged_s(self, source_ip: str, target_ip: str) -> float:
+        source, target = self._index_of_ip[source_ip], self._index_of_ip[target_ip]
+        return self.network.clogged_ms(source, target, self.now_ms) / 1000
 
     def _seed_of(self, index: int, what: str) -> bytes:
         return hashlib.sha256(f"{self.scenario.id}/{self.seed}/{index}/{what}".encode()).digest()

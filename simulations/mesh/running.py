@@ -1,6 +1,6 @@
 """One run of a scenario in the mesh: in this process if its hash seed is fixed, else in a child that has it.
 
-Refuses scenarios whose adversaries need another body.
+Refuses to judge: the checkers do, and the naive count beside them.
 """
 
 import argparse
@@ -17,9 +17,12 @@ import msgspec
 
 from luminous.node.shell import libp2p_patches
 from luminous.simulations import virtual_time
-from luminous.simulations.checkers import Evidence, check_all
+from luminous.simulations.checkers import check_all
 from luminous.simulations.mesh.body import Mesh
-from luminous.simulations.scenario import Scenario, ScenarioError
+from luminous.simulations.naive import count_naively
+from luminous.simulations.running import evidence_of
+from luminous.simulations.scenario import Scenario
+from luminous.simulations.snapshots import Snapshots
 from luminous.simulations.workload import schedule
 
 if TYPE_CHECKING:
@@ -30,8 +33,6 @@ CHILD_S_MAX = 3600.0
 
 def play(scenario: Scenario, seed: int) -> dict[str, Any]:
     """Play ``scenario``; needs the fixed hash seed. The result's fields as plain values."""
-    if scenario.adversary:
-        raise ScenarioError(f"{scenario.id}: adversaries play in the world, not in the mesh yet")
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     libp2p_patches.install()
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
@@ -39,15 +40,24 @@ def play(scenario: Scenario, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def look() -> None:
-        checks = check_all(Evidence(scenario, tuple(mesh.places)))
+        evidence = evidence_of(cast("World", mesh))
+        checks = check_all(evidence)
+        found["naive"] = count_naively(evidence)
         found["checks"] = {check.name: {"ok": check.ok, "detail": check.detail} for check in checks}
         found["ok"] = all(check.ok for check in checks)
         found["digest"] = mesh.trace.digest()
         found["peers"], found["mesh"] = mesh.peers(), mesh.mesh_sizes()
+        found["counted"] = {
+            "messages_rejected": mesh.counted("messages.reject"),
+            "messages_ignored": mesh.counted("messages.ignore"),
+            "bans": mesh.counted("bans"),
+        }
 
     async def main() -> None:
         # The workload needs of a world only what the mesh offers too.
-        schedule(cast("World", mesh))
+        world = cast("World", mesh)
+        schedule(world)
+        Snapshots(world)
         await mesh.run(look)
 
     virtual_time.run(partial(main), seed)
@@ -60,6 +70,8 @@ def play(scenario: Scenario, seed: int) -> dict[str, Any]:
         "size_bytes": mesh.links.size_bytes,
         "peers_mean": round(sum(peers) / max(1, len(peers)), 2),
         "mesh_mean": round(sum(sizes) / max(1, len(sizes)), 2),
+        **found.pop("counted"),
+        **found.pop("naive"),
     }
     return found
 
@@ -68,8 +80,6 @@ def play_anywhere(scenario: Scenario, seed: int) -> dict[str, Any]:
     """``play``, in a child process where this one's hash seed is not the fixed one."""
     if os.environ.get("PYTHONHASHSEED") == virtual_time.HASH_SEED:
         return play(scenario, seed)
-    if scenario.adversary:
-        raise ScenarioError(f"{scenario.id}: adversaries play in the world, not in the mesh yet")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "scenario.json"
         path.write_bytes(msgspec.json.encode(scenario))

@@ -5,13 +5,29 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 
 from luminous.node.core.peers.sync import Sync
 from luminous.node.shell import libp2p_patches
 from luminous.node.shell.libp2p_transport import LibP2PTransport
+from luminous.protocol.admission import Verdict
 from luminous.simulations.mesh import run_mesh
+from luminous.simulations.mesh.body import Mesh
+from luminous.simulations.mesh.hostile import STALL_S, silenced
 from luminous.simulations.mesh.running import play
-from luminous.simulations.scenario import Adversary, Crash, Link, Partition, Scenario, ScenarioError, Vote
+from luminous.simulations.mutants import MUTANTS
+from luminous.simulations.patching import patched
+from luminous.simulations.scenario import (
+    Adversary,
+    Crash,
+    Link,
+    Partition,
+    Scenario,
+    ScenarioError,
+    Vote,
+    read_scenario,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -68,10 +84,93 @@ def test_without_gossip_sync_alone_brings_every_record_everywhere(
     assert held(play(longer, 3)["checks"])
 
 
-def test_adversaries_are_refused_with_a_reason() -> None:
-    hostile = msgspec.structs.replace(CUT, adversary=(Adversary(kind="forger"),))
-    with pytest.raises(ScenarioError, match="not in the mesh"):
-        run_mesh(hostile, 1)
+# A fifth of the time that the shipped scenario takes: same skew, same kinds, sooner closes.
+SIEGE = msgspec.structs.replace(
+    read_scenario("siege", 7),
+    duration_ms=1_400_000,
+    grace_ms=20_000,
+    partition=(Partition(from_ms=200_000, until_ms=700_000, share=0.7),),
+    vote=(
+        Vote(
+            title="Twice",
+            yes=3,
+            no=2,
+            key="feature.command_prediction",
+            value=0,
+            closes_ms=620_000,
+            last_minute=0.4,
+        ),
+    ),
+)
+
+
+def test_under_siege_all_show_one_outcome_where_counting_naively_splits_them(here: None) -> None:
+    found = play(SIEGE, 1)
+    assert {name: check for name, check in found["checks"].items() if not check["ok"]} == {}
+    assert found["figures"]["naive_count_splits"] == 1
+
+
+def test_under_siege_machines_that_close_by_their_own_view_disagree(here: None) -> None:
+    mutant = next(one for one in MUTANTS if one.name == "every machine closes by its own view")
+    with patched(mutant.patches):
+        assert not held(play(SIEGE, 1)["checks"], "agreement")
+
+
+HOSTILE = Scenario(
+    id="mesh-hostile",
+    summary="Liars, forgers, flooders and a stranger, all at once.",
+    nodes=10,
+    duration_ms=200_000,
+    adversary=(
+        Adversary(kind="forge", every_ms=10_000),
+        Adversary(kind="flood", every_ms=40_000),
+        Adversary(kind="withhold"),
+        Adversary(kind="sybil", every_ms=40_000),
+    ),
+    vote=(Vote(title="Count us", value=0, yes=5, no=2, closes_ms=60_000, passes=True),),
+    grace_ms=20_000,
+)
+
+
+def test_hostile_machines_change_nothing_in_the_mesh(here: None) -> None:
+    found = play(HOSTILE, 1)
+    assert {name: check for name, check in found["checks"].items() if not check["ok"]} == {}
+    assert found["figures"]["messages_rejected"] > 0 < found["figures"]["bans"], "and they did strike"
+
+
+def test_hostile_machines_are_found_out_where_signatures_are_not_looked_at(here: None) -> None:
+    mutant = next(one for one in MUTANTS if one.name == "signatures are not checked")
+    with patched(mutant.patches):
+        assert not held(play(HOSTILE, 1)["checks"], "authenticity")
+
+
+def test_a_silent_machine_hears_relays_nothing_and_answers_nobody() -> None:
+    heard: list[bytes] = []
+
+    async def answer(peer: str, data: bytes) -> bytes:
+        return b"what it holds"
+
+    callbacks = {
+        "validate": lambda topic, data, peer: Verdict.ACCEPT if data == b"good" else Verdict.REJECT,
+        "received": lambda topic, data, peer: heard.append(data),
+        "serve": {"sync": answer},
+    }
+    silent = silenced(callbacks)
+    assert silent["validate"]("t", b"good", "p") is Verdict.IGNORE
+    assert silent["validate"]("t", b"bad", "p") is Verdict.REJECT
+    assert heard == [b"good"]
+
+    async def ask() -> bytes:
+        found: bytes = await silent["serve"]["sync"]("p", b"?")
+        return found
+
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    assert trio.run(ask, clock=clock) == b"" and clock.current_time() >= STALL_S
+
+
+def test_a_machine_cannot_sleep_in_the_mesh() -> None:
+    with pytest.raises(ScenarioError, match="sleep in the world"):
+        Mesh(read_scenario("sleeping_laptops", 4), 1)
 
 
 @pytest.mark.long

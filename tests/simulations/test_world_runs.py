@@ -14,7 +14,12 @@ from luminous.simulations.scenario import list_scenarios, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 # Scenarios that take more than a few seconds at their full size.
+LONG = ("siege",)
 SLOW = ("thresholds", "byzantine_third", "sybil_flood", "poisoned", "partition", "sleeping_laptops", "calm")
+
+
+def _mark(name: str) -> pytest.MarkDecorator | tuple[()]:
+    return pytest.mark.long if name in LONG else pytest.mark.slow if name in SLOW else ()
 
 
 def sim(*arguments: str, hash_seed: str = "random") -> subprocess.CompletedProcess[str]:
@@ -87,7 +92,7 @@ def test_what_does_not_exist_says_so() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(item.id, marks=pytest.mark.slow if item.id in SLOW else ())
+        pytest.param(item.id, marks=_mark(item.id))
         for item in list_scenarios()
         if not item.waits_for and not item.expect_failure
     ],
