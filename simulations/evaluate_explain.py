@@ -23,6 +23,8 @@ from luminous.node.shell.explain import explain_text
 from luminous.simulations.intervals import wilson
 
 HELD_OUT_OF_TEN = 4
+# The label of a text that no class fits: another program's failure, a log of success. Right is to abstain.
+NO_CLASS = "other"
 CONFIDENT_ABOVE = 0.8
 BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.01)
 
@@ -53,6 +55,12 @@ class Outcome:
     abstained: bool
     neighbours: tuple[str, ...]
 
+    def is_right(self, places: int = 1) -> bool:
+        """Whether the label is among the first ``places`` classes; a text of no class must be left alone."""
+        if self.row.label == NO_CLASS:
+            return self.abstained
+        return not self.abstained and self.row.label in self.ranked[:places]
+
 
 def read_rows(path: Path) -> list[Row]:
     """Rows of a .jsonl file, or of every one in a folder; rows without label or text are left out."""
@@ -69,7 +77,9 @@ def read_rows(path: Path) -> list[Row]:
             source = str(body.get("source") or "")
             if "#" not in source and "!" not in source and "/" not in source:
                 source = str(body.get("id") or number)  # own runs: each is its own source
-            rows.append(Row(text, body["label"], source, body.get("command"), body.get("exit_code")))
+            rows.append(
+                Row(text, body["label"] or NO_CLASS, source, body.get("command"), body.get("exit_code"))
+            )
     return rows
 
 
@@ -91,18 +101,17 @@ def figures(outcomes: list[Outcome]) -> dict[str, Any]:
     """The figures of one part."""
     n = len(outcomes)
     labels = Counter(o.row.label for o in outcomes)
-    first = sum(not o.abstained and o.ranked[:1] == (o.row.label,) for o in outcomes)
-    third = sum(not o.abstained and o.row.label in o.ranked[:3] for o in outcomes)
-    wrong = sum(
-        not o.abstained and o.confidence > CONFIDENT_ABOVE and o.ranked[:1] != (o.row.label,)
-        for o in outcomes
-    )
+    first = sum(o.is_right() for o in outcomes)
+    third = sum(o.is_right(3) for o in outcomes)
+    wrong = sum(not o.abstained and o.confidence > CONFIDENT_ABOVE and not o.is_right() for o in outcomes)
+    no_class = [o for o in outcomes if o.row.label == NO_CLASS]
     return {
         "n": n,
         "classes": len(labels),
         "ac1": _rate(first, n),
         "ac3": _rate(third, n),
         "abstained": _rate(sum(o.abstained for o in outcomes), n),
+        "no_class_left_alone": _rate(sum(o.abstained for o in no_class), len(no_class)),
         "confident_and_wrong": _rate(wrong, n),
         "chance_ac1": {
             "uniform": round(1 / len(labels), 3) if labels else None,
@@ -133,7 +142,7 @@ def _reliability(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     for low, high in pairwise(BINS):
         inside = [o for o in rows if low <= o.confidence < high and not o.abstained]
         if inside:
-            hits = sum(o.ranked[:1] == (o.row.label,) for o in inside)
+            hits = sum(o.is_right() for o in inside)
             mean = sum(o.confidence for o in inside) / len(inside)
             bins.append({"n": len(inside), "said": round(mean, 3), "was_right": round(hits / len(inside), 3)})
     return bins
@@ -156,7 +165,7 @@ def evaluate(path: Path) -> dict[str, Any]:
                 "confidence": o.confidence,
             }
             for o in outcomes
-            if o.abstained or o.ranked[:1] != (o.row.label,)
+            if not o.is_right()
         ],
     }
 
@@ -173,7 +182,9 @@ def to_text(report: dict[str, Any]) -> str:
             f"{part.replace('_', ' '):9} n {f['n']}, {f['classes']} classes",
             f"  AC@1 {_shown(f['ac1'])}   AC@3 {_shown(f['ac3'])}",
             f"  abstained {_shown(f['abstained'])}   confident and wrong {_shown(f['confident_and_wrong'])}",
+            f"  texts of no class left alone {_shown(f['no_class_left_alone'])}",
             f"  nearest neighbour AC@1 {_shown(near['ac1'])}   AC@3 {_shown(near['ac3'])}",
+            *_reliability_lines(f["reliability"]),
             "  chance: uniform {uniform}, most frequent {most_frequent}".format(**f["chance_ac1"]),
         ]
     for m in report["mistakes"][:20]:
@@ -181,7 +192,18 @@ def to_text(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _reliability_lines(bins: list[dict[str, Any]]) -> list[str]:
+    """The reliability diagram as text: what was said against how often that was right."""
+    lines = ["  reliability (said, was right, of n)"]
+    for entry in bins:
+        bar = "#" * round(20 * entry["was_right"])
+        lines.append(f"    {entry['said']:.2f}  {entry['was_right']:.2f}  {bar:20}  {entry['n']}")
+    return lines
+
+
 def _shown(rate: dict[str, Any]) -> str:
+    if rate["value"] is None:
+        return "none here"
     return f"{rate['value']:.3f} [{rate['low']:.2f}, {rate['high']:.2f}]"
 
 

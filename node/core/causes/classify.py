@@ -3,16 +3,28 @@
 Refuses to guess: below the abstention threshold the answer is "I do not know this one".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from luminous.node.core.causes.catalogue import Catalogue, Rule
 from luminous.node.core.causes.neighbours import Corpus
 from luminous.node.core.causes.text import FailureText
+from luminous.node.core.causes.warned import ended_well, is_warning
 
 # Below this the answer abstains: on the tuning rows nothing under it was right more often than not.
 ABSTAIN_BELOW = 0.30
 CANDIDATES_MAX = 5
+# A failure that is told with at least this belief makes warnings before it by-play.
+FIRM_FROM = 0.6
+WARNED_LESS = 60
+WARNED_AT_MOST = 0.4
+WARNED_ALONE_AT_MOST = 0.75
+# Similarities this close do not tell two classes apart.
+TIE_WITHIN = 0.03
+# Places of one rule that are looked at: a log may repeat a message a million times.
+MATCHES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class Hit:
     rule: Rule
     facts: Mapping[str, str]
     position: int
+    warned: bool = False  # it holds in warnings only, and Nix went on after them
 
 
 def find_hits(catalogue: Catalogue, failure: FailureText) -> tuple[Hit, ...]:
@@ -48,14 +61,48 @@ def find_hits(catalogue: Catalogue, failure: FailureText) -> tuple[Hit, ...]:
         lower = lowered[rule.view]
         if not all(needle in lower for needle in rule.has):
             continue
-        if not rule.pattern:
-            hits.append(Hit(rule, {}, lower.find(rule.has[0])))
-            continue
-        match = rule.compile().search(views[rule.view])
-        if match:
-            facts = {k: v.strip() for k, v in match.groupdict().items() if v and v.strip()}
-            hits.append(Hit(rule, facts, match.start()))
-    return tuple(sorted(hits, key=lambda hit: (-hit.rule.rank, -hit.rule.belief, -hit.position)))
+        found = _first_place(rule, views[rule.view], lower)
+        if found is not None:
+            position, facts, warned = found
+            hits.append(Hit(rule, facts, position, warned))
+    return tuple(
+        sorted(_temper(hits, failure), key=lambda hit: (-hit.rule.rank, -hit.rule.belief, -hit.position))
+    )
+
+
+def _first_place(rule: Rule, view: str, lower: str) -> tuple[int, dict[str, str], bool] | None:
+    """Where the rule holds, outside warnings if it does; what its groups caught; whether in warnings only."""
+    if not rule.pattern:
+        start = place = lower.find(rule.has[0])
+        while place >= 0 and is_warning(view, place):
+            place = lower.find(rule.has[0], place + 1)
+        return (start, {}, True) if place < 0 else (place, {}, False)
+    first = None
+    for match in islice(rule.compile().finditer(view), MATCHES_MAX):
+        facts = {k: v.strip() for k, v in match.groupdict().items() if v and v.strip()}
+        if not is_warning(view, _said_at(view, match)):
+            return match.start(), facts, False
+        first = first or (match.start(), facts, True)
+    return first
+
+
+def _said_at(view: str, match: re.Match[str]) -> int:
+    """The first printed character of a match: a pattern may begin with the line break before it."""
+    return match.start() + len(match[0]) - len(match[0].lstrip())
+
+
+def _temper(hits: list[Hit], failure: FailureText) -> list[Hit]:
+    """What stands in warnings only counts for little beside a failure, and for nothing before a good end."""
+    failed = any(not hit.warned and hit.rule.belief >= FIRM_FROM and hit.rule.rank >= 30 for hit in hits)
+    if not failed and hits and all(hit.warned for hit in hits) and ended_well(failure):
+        return []
+    most = WARNED_AT_MOST if failed else WARNED_ALONE_AT_MOST
+    return [_less(hit, WARNED_LESS if failed else 0, most) if hit.warned else hit for hit in hits]
+
+
+def _less(hit: Hit, rank: int, belief: float) -> Hit:
+    rule = replace(hit.rule, rank=max(1, hit.rule.rank - rank), belief=min(hit.rule.belief, belief))
+    return replace(hit, rule=rule)
 
 
 def weigh(hits: tuple[Hit, ...]) -> tuple[Candidate, ...]:
@@ -99,9 +146,11 @@ def _with_neighbours(
 ) -> tuple[Candidate, ...]:
     """Add what similar known texts say; they raise a weak candidate and never a confident one."""
     near = corpus.nearest(failure, count=CANDIDATES_MAX)
+    # Two classes equally near, and no rule: that is ignorance, not two halves of knowledge.
+    tie = not candidates and len(near) > 1 and near[0][1] - near[1][1] < TIE_WITHIN
     merged = {candidate.class_id: candidate for candidate in candidates}
     for class_id, similarity in near:
-        confidence = neighbour_confidence(similarity)
+        confidence = neighbour_confidence(similarity) * (0.5 if tie else 1.0)
         if confidence < 0.05:
             continue
         known = merged.get(class_id)

@@ -32,6 +32,12 @@ from luminous.node.core.causes.where import Place, choose
 FIXES_MAX = 5
 # Compilers and other tools say "error:" too.
 _FOREIGN = r"^\s*-->|error\[E\d|^[^\n]*:\d+:\d+: (?:fatal )?error:|Traceback|Caused by|npm |^make|[Rr]ecipe "
+# What Nix and the tools around it print before an expression refuses.
+_NIX_SPOKE = (
+    r"^building (?:Nix|the (?:system )?configuration|the flake)|^unpacking channels|^evaluating "
+    r"|^(?:evaluation )?warning: Git tree"
+    r"|^\s*(?:[$#❯>]|\S+[$#❯>]|\[[^\]\n]*\][$#]?) *(?:sudo )?(?:nix|home-manager|darwin-rebuild|nh )"
+)
 # Classes whose place says nothing about the user's file.
 _NO_PLACE = ("disk_full", "inodes_exhausted", "network_unreachable", "daemon_unreachable", "out_of_memory")
 
@@ -77,7 +83,9 @@ def _free_message(failure: FailureText, command: tuple[str, ...]) -> tuple[Candi
         return ()
     nix = "show-trace" in failure.said or ".nix:" in failure.trace or "while " in failure.trace
     nix = nix or any(re.match(r"(?:.*/)?(?:nix|home-manager|darwin-rebuild)", word) for word in command[:3])
-    sure = 0.58 if nix else 0.33
+    nix = nix or re.search(_NIX_SPOKE, failure.said, re.M) is not None
+    # A bare "error:" without any sign of Nix is any program's: too little to explain.
+    sure = 0.58 if nix else 0.25
     return (Candidate("user_throw", sure, "the message is none of Nix's own, so the expression says it"),)
 
 

@@ -1,0 +1,238 @@
+# ruff: noqa: E501
+"""Recognisers on own texts of real shape: each text that a rule must catch stands beside its nearest neighbour.
+
+The pairs differ in the one thing that decides: a warning before a failure or the failure itself, Nix's own
+message or the same words in another program's output, a run that failed or one that did not.
+"""
+
+import pytest
+
+from luminous.node.shell.explain import explain_text
+
+A = "0c9y1l0y2fz0qk0x2s1b6r7m8n9p0q1r"
+B = "2c9y1l0y2fz0qk0x2s1b6r7m8n9p0q1r"
+RETRY = f"warning: error: unable to download 'https://mine.example.org/{A}.narinfo': HTTP error 502; retrying in 270 ms\n"
+BUILDER = (
+    f"error: builder for '/nix/store/{A}-app-1.0.drv' failed with exit code 2;\n       last 2 log lines:\n"
+)
+
+# (what decides, class or None to be left alone, text)
+SHAPES = [
+    (
+        "a cache's warnings before a builder's failure are by-play",
+        "build_failed",
+        RETRY
+        + BUILDER
+        + "       > main.c:3: undefined reference to 'foo'\n       > make: *** [app] Error 1\n",
+    ),
+    (
+        "the same download failing for good",
+        "network_unreachable",
+        RETRY + RETRY.split("; retrying")[0].removeprefix("warning: ") + "\n",
+    ),
+    (
+        "warnings alone, and the command went on to its end",
+        None,
+        RETRY
+        + "building the system configuration...\nactivating the configuration...\nsetting up /etc...\nDone. The new configuration is /nix/store/"
+        + A
+        + "-nixos-system-box\n",
+    ),
+    ("warnings alone, nothing after them", "network_unreachable", RETRY),
+    (
+        "a cache's warnings before an evaluation failure",
+        "missing_attribute",
+        RETRY + "error: attribute 'firefx' missing\n       at /etc/nixos/configuration.nix:4:5:\n",
+    ),
+    (
+        "a cache's warnings before a wrong hash",
+        "hash_mismatch",
+        RETRY
+        + f"error: hash mismatch in fixed-output derivation '/nix/store/{A}-source.drv':\n         specified: sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n            got:    sha256-1c4REPVMPkCVtp3aHFJRQD5i3AedEO2R4FQJmvDKEB4=\n",
+    ),
+    (
+        "an ignored setting before a builder's failure",
+        "build_failed",
+        "warning: ignoring the client-specified setting 'substituters', because it is a restricted setting and you are not a trusted user\n"
+        + BUILDER
+        + "       > boom\n",
+    ),
+    (
+        "an ignored setting alone",
+        "untrusted_user",
+        "warning: ignoring the client-specified setting 'substituters', because it is a restricted setting and you are not a trusted user\n",
+    ),
+    (
+        "failed units are told as a warning and are the failure",
+        "service_failed",
+        "activating the configuration...\nsetting up /etc...\nwarning: the following units failed: web.service\n",
+    ),
+    (
+        "units that merely started",
+        None,
+        "activating the configuration...\nsetting up /etc...\nthe following new units were started: web.service\n",
+    ),
+    (
+        "a unit that D-Bus could not wake",
+        "service_failed",
+        "Nov 22 10:00:01 box dbus[911]: [system] Activation via systemd failed for unit 'host-name.service': Unit host-name.service failed to load.\n",
+    ),
+    (
+        "a unit that D-Bus woke",
+        None,
+        "Nov 22 10:00:01 box dbus[911]: [system] Successfully activated service 'org.example.Host'\n",
+    ),
+    (
+        "a server's refusal that became the text of an expression",
+        "rate_limited",
+        "warning: error: unable to download 'https://example.org/paths.nix': HTTP error 429\n\n       response body:\n\n       429: Too Many Requests; retrying in 268 ms\nerror: syntax error, unexpected invalid token\n\n       at «string»:1:1:\n\n            1| \n             | ^\n",
+    ),
+    (
+        "a syntax error of one's own",
+        "syntax_error",
+        "error: syntax error, unexpected invalid token\n       at /etc/nixos/configuration.nix:4:5:\n            4| @\n             | ^\n",
+    ),
+    (
+        "a download of the oldest Nix",
+        "network_unreachable",
+        "download-from-binary-cache.pl: could not download 'https://cache.example.org/a.narinfo' (Curl error 6)\n",
+    ),
+    (
+        "a path that a root holds, newest wording",
+        "path_in_use",
+        f"error: Cannot delete path '/nix/store/{A}-x'\n  because it's referenced by the GC root '/home/ana/result'.\n",
+    ),
+    (
+        "a path that was deleted",
+        None,
+        f"deleting '/nix/store/{A}-x'\n1 store paths deleted, 0.10 MiB freed\n",
+    ),
+    (
+        "a file that git does not track, newest wording",
+        "file_not_tracked_by_git",
+        "error: Path 'flake.nix' in the repository is not tracked by Git\n",
+    ),
+    (
+        "a flake attribute that this Nix does not know",
+        "version_mismatch",
+        "error:\n       … while updating the flake input 'theme'\n       error: unexpected flake input attribute 'submodules', at /etc/nixos/flake.nix:10:5\n",
+    ),
+    (
+        "a profile of a newer Nix",
+        "version_mismatch",
+        "error: profile manifest '/home/ana/.local/state/nix/profiles/profile/manifest.json' has unsupported version 3\n",
+    ),
+    (
+        "a profile of the other family",
+        "profile_incompatible",
+        "error: profile '/home/ana/.nix-profile' is incompatible with 'nix-env'; please use 'nix profile' instead\n",
+    ),
+    (
+        "import from derivation that is not allowed",
+        "ifd_disallowed",
+        f"error: cannot build '/nix/store/{A}-x.drv' during evaluation because the option 'allow-import-from-derivation' is disabled\n",
+    ),
+    (
+        "only the flag, in a command that is shown",
+        "missing_attribute",
+        "[ERROR run] command 'nix eval --json --no-allow-import-from-derivation -f x.nix' failed: exit status: 1\n    error: attribute 'pkgs' missing\n\n           at /etc/nixos/flake.nix:5:28:\n",
+    ),
+    (
+        "a builder that is not there",
+        "builder_not_found",
+        f"error: executing '/bin/bash': No such file or directory\nerror: builder for '/nix/store/{A}-x.drv' failed with exit code 1\n",
+    ),
+    (
+        "a tool that Nix itself wanted",
+        None,
+        "error:\n       … while fetching the input 'git+file:///home/ana/dots'\n\n       error: executing 'git': No such file or directory\n",
+    ),
+    (
+        "a throw that nixos-rebuild shows",
+        "user_throw",
+        "building Nix...\nbuilding the system configuration...\nerror: Given up by its authors. Take the other one\n",
+    ),
+    (
+        "the same kind of line from who knows what",
+        None,
+        "error: Given up by its authors. Take the other one\n",
+    ),
+    (
+        "the build wants the network and the sandbox has none",
+        "build_failed",
+        BUILDER.replace("2;", "101;")
+        + "       > cargo build --release\n       > warning: spurious network error (3 tries remaining): [6] Could not resolve hostname\n       > error: failed to get 'serde' as a dependency of package 'app v1.0.0'\n",
+    ),
+    (
+        "a fetch without a network",
+        "network_unreachable",
+        f"trying https://example.org/foo-1.0.tar.gz\ncurl: (6) Could not resolve host: example.org\nerror: cannot download foo-1.0.tar.gz from any mirror\nerror: builder for '/nix/store/{A}-foo-1.0.tar.gz.drv' failed with exit code 1;\n",
+    ),
+    (
+        "a missing file inside a builder is the builder's",
+        "build_failed",
+        BUILDER + "       > cp: cannot stat 'README.txt': No such file or directory\n",
+    ),
+    (
+        "a refused directory inside a builder is the builder's",
+        "build_failed",
+        BUILDER + "       > mkdir: cannot create directory '/usr/local': Permission denied\n",
+    ),
+    (
+        "a refused file of the user's",
+        "permission_denied",
+        "error: opening file '/etc/nixos/secrets.nix': Permission denied\n",
+    ),
+    (
+        "nom's frame around a builder's failure",
+        "build_failed",
+        f"┏━ Dependency Graph:\n┃ ⚠ app-1.0\n┗━ ∑ ⚠ Exited after 1 build failures\n┃ error: Cannot build '/nix/store/{A}-app-1.0.drv'.\n┃        Reason: builder failed with exit code 1.\n┃        Last 1 log lines:\n┃        > cc: error: foo.c: No such file or directory\n",
+    ),
+    (
+        "the newest wording of a failed dependency",
+        "dependency_build_failed",
+        f"error: Cannot build '/nix/store/{A}-dep.drv'.\n       Reason: builder failed with exit code 1.\nerror: Cannot build '/nix/store/{B}-nixos-system-box.drv'.\n       Reason: 1 dependency failed.\n",
+    ),
+]
+
+# Other programs' failures and runs without one: nothing of these is Nix's to explain.
+FOREIGN = [
+    "To example.org:ana/dots.git\n ! [rejected]        main -> main (fetch first)\nerror: failed to push some refs to 'example.org:ana/dots.git'\n",
+    "CONFLICT (content): Merge conflict in hosts/box.nix\nAutomatic merge failed; fix conflicts and then commit the result.\n",
+    "E       AssertionError: assert 3 == 4\nFAILED tests/test_sum.py::test_sum - AssertionError: assert 3 == 4\n1 failed, 12 passed in 0.51s\n",
+    "Traceback (most recent call last):\n  File \"/home/ana/report.py\", line 4, in <module>\nFileNotFoundError: [Errno 2] No such file or directory: 'data.csv'\n",
+    "AttributeError: module 'numpy' has no attribute 'float'\n",
+    './wait.sh: line 80: syntax error: unexpected end of file (expecting "fi")\n',
+    "bash: frobnicate: command not found\n",
+    "main.c:3:5: error: expected ';' before '}' token\n",
+    "error[E0308]: mismatched types\n --> src/main.rs:4:18\nerror: aborting due to previous error\n",
+    'ERROR:  syntax error at or near "SELEC"\nLINE 1: SELEC 1;\n',
+    'Error from server (NotFound): pods "web-0" not found\n',
+    "nix-build: src/libstore/build/goal.cc:326: void nix::Goal::done(): Assertion `false' failed.\n",
+    "zsh: segmentation fault (core dumped)  ./game\n",
+    "running 3 tests\ntest permission_denied_maps_to_403 ... ok\ntest no_space_left_is_reported ... ok\ntest result: ok. 3 passed; 0 failed\n",
+    f"this derivation will be built:\n  /nix/store/{A}-hello.drv\nbuilding '/nix/store/{A}-hello.drv'...\n/nix/store/{B}-hello\n",
+    "Starting Home Manager activation\nActivating checkFilesChanged\nActivating linkGeneration\nActivating reloadSystemd\n",
+    "finding garbage collector roots...\ndeleting garbage...\n312 store paths deleted, 1930.22 MiB freed\n",
+    "evaluation warning: The option `services.foo.bar' defined in `/etc/nixos/configuration.nix' has been renamed to `services.foo.baz'.\n",
+    "Filesystem      Size  Used Avail Use% Mounted on\n/dev/sda2       100G   40G   60G  40% /\n",
+    "I updated yesterday and now my screen stays black after login. Any idea?\n",
+]
+
+
+@pytest.mark.parametrize(("decides", "wanted", "text"), SHAPES, ids=[row[0] for row in SHAPES])
+def test_each_shape_and_its_nearest_neighbour(decides, wanted, text):
+    answer = explain_text(text, ask=False)
+    assert answer.class_id == wanted, (decides, answer.candidates)
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
+def test_what_is_not_nix_is_left_alone(text):
+    answer = explain_text(text, ask=False)
+    assert answer.class_id is None, answer.candidates
+    assert "I do not know" in answer.to_text() or "not sure" in answer.to_text()
+
+
+def test_a_failing_line_hidden_in_a_million_warnings_is_found_in_bounded_time():
+    text = RETRY * 5000 + "error: attribute 'firefx' missing\n"
+    assert explain_text(text, ask=False).class_id == "missing_attribute"
