@@ -6,6 +6,7 @@ ENCRYPTED deltas, which need a roll and cohorts.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from math import isqrt
 
 from luminous.protocol.layout import LAYOUT_ID_SIZE_BYTES
@@ -65,7 +66,13 @@ class LearningLaw:
     @property
     def noise_milli_max(self) -> int:
         """Deltas with a larger noise multiplier are set aside: integers only, so that all agree."""
-        return isqrt(self.releases * _NOISE_RANGE_MILLI**2) * 1000 // max(1, self.epsilon_milli_max)
+        return _noise_milli_max(self.releases, self.epsilon_milli_max)
+
+
+@lru_cache(maxsize=64)
+def _noise_milli_max(releases: int, epsilon_milli_max: int) -> int:
+    """Asked for each delta, by laws that are few."""
+    return isqrt(releases * _NOISE_RANGE_MILLI**2) * 1000 // max(1, epsilon_milli_max)
 
 
 def fleet_law(window_ms: int, aggregate_min: int = 1) -> LearningLaw:

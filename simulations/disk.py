@@ -6,6 +6,7 @@ frames were torn or fail their checksum.
 """
 
 import random
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from luminous.node.core.effects import Append, Erase
@@ -27,7 +28,7 @@ class MemoryStore:
     def __init__(self, *, durable: bool) -> None:
         self._durable = durable
         self._records: dict[tuple[str, bytes], bytes] = {}
-        self._unsynced: list[Undo] = []
+        self._unsynced: deque[Undo] = deque(maxlen=UNSYNCED_MAX)
         self._ballast = True
         self.full = False
         self.corrupt = False
@@ -55,7 +56,6 @@ class MemoryStore:
                     self._remove(slot, undo)
         if not self._durable:
             self._unsynced.append(undo)
-            del self._unsynced[:-UNSYNCED_MAX]
 
     def _remove(self, slot: tuple[str, bytes], undo: Undo) -> None:
         known = self._records.pop(slot, None)
@@ -65,7 +65,8 @@ class MemoryStore:
     def tear(self, chance: random.Random) -> int:
         """The power is cut: a random number of the newest unsynced commits is gone. Returns how many."""
         lost = chance.randint(0, len(self._unsynced))
-        for undo in reversed(self._unsynced[len(self._unsynced) - lost :]):
+        for _ in range(lost):
+            undo = self._unsynced.pop()
             for slot, known in reversed(undo):
                 if known is None:
                     self._records.pop(slot, None)

@@ -7,7 +7,7 @@ counts and signs. Results are the very same values; only the work is not done tw
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from luminous.node.core.learning import pool
+from luminous.node.core.learning import machine, pool
 from luminous.protocol import aggregation
 from luminous.simulations.patching import Patch
 
@@ -19,6 +19,7 @@ def remembered() -> list[Patch]:
     return [
         (pool.__name__, "aggregate", _aggregate(pool.__dict__["aggregate"])),
         (aggregation.__name__, "clip_exact", _clip(aggregation.clip_exact)),
+        (machine.__name__, "estimate", _estimate(machine.__dict__["estimate"])),
     ]
 
 
@@ -34,6 +35,20 @@ def _aggregate(function: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return aggregate
+
+
+def _estimate(function: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[Any, Any] = {}
+
+    def estimate(aggregate: Any, law: Any, own: Any) -> Any:
+        key = (aggregate, law, own)
+        if key not in known:
+            if len(known) >= KEPT_MAX:
+                known.clear()
+            known[key] = function(aggregate, law, own)
+        return known[key]
+
+    return estimate
 
 
 def _clip(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -48,6 +48,9 @@ class Place:
     driver: Driver | None = None
     boots: int = 0
     seen: set[bytes] = field(default_factory=set)
+    # When the first copy of gossiped bytes arrives or arrived; kept only of a machine that never stops.
+    expected: dict[bytes, int] = field(default_factory=dict)
+    never_stops: bool = False
     tick_at_ms: int = -1
     published: list[bytes] = field(default_factory=list)
     truth: list[tuple[str, str, bool, int]] = field(default_factory=list)

@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import random
 from collections.abc import Callable
+from typing import Any
 
 from luminous.crypto.entropy import SeededEntropy
 from luminous.crypto.keys import signer_from_seed
@@ -30,6 +31,7 @@ __all__ = ["WALL_START_MS", "Place", "World", "settle", "settle_raw"]
 
 SEEN_MAX = 50_000
 _CANARY = CANARY.encode()
+_NEVER_MS = 1 << 62
 
 
 class World:
@@ -50,12 +52,16 @@ class World:
         self.watchers: list[Callable[[int, Place, events.Event], None]] = []
         self.hearers: list[Callable[[Place, bytes, bool], None]] = []
         self._memoise = memoise
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self._trace = hashlib.blake2b(digest_size=16)
+        self._names: dict[type, bytes] = {}
         signers = [signer_from_seed(self._seed_of(number, "author")) for number in cast.keys]
         founders = [signer.public for signer in signers[: scenario.nodes]]
         self.membership = settle(scenario, founders, self._seed_of(0, "salt")[:16])
+        self._topic = topic_of(self.membership.id)
+        self._peers = [str(number) for number in range(len(cast))]
+        stopped = {crash.node for crash in scenario.crash}
         self.admissions = Admissions(self.membership.id, size_max=200_000)
         level = "LOCAL_ONLY" if scenario.learning is None else scenario.learning.level
         self.places = [
@@ -67,23 +73,25 @@ class World:
                 self.chance.randint(-scenario.skew_ms_max, scenario.skew_ms_max),
                 role=cast.roles[i],
                 is_silent=cast.roles[i] == "withhold",
+                never_stops=not scenario.churn.every_ms and i not in stopped,
             )
             for i, signer in enumerate(signers)
         ]
 
     # Time
 
-    def at(self, time_ms: int, action: Callable[[], None]) -> None:
+    def at(self, time_ms: int, action: Callable[..., None], *arguments: object) -> None:
         """Do something at a virtual time."""
         self._order += 1
-        heapq.heappush(self._queue, (max(time_ms, self.now_ms), self._order, action))
+        heapq.heappush(self._queue, (max(time_ms, self.now_ms), self._order, action, arguments))
 
     def run(self) -> None:
         """Play the scenario to its end."""
-        while self._queue and self._queue[0][0] <= self.scenario.duration_ms:
-            self.now_ms, _, action = heapq.heappop(self._queue)
-            action()
-        self.now_ms = self.scenario.duration_ms
+        queue, pop, end_ms = self._queue, heapq.heappop, self.scenario.duration_ms
+        while queue and queue[0][0] <= end_ms:
+            self.now_ms, _, action, arguments = pop(queue)
+            action(*arguments)
+        self.now_ms = end_ms
 
     def instant(self, place: Place) -> Instant:
         """What the clocks of a machine say."""
@@ -161,10 +169,12 @@ class World:
         if place.driver is None or place.is_asleep:
             return
         self.handled += 1
-        self.mark(type(event).__name__.encode(), place.index, self.now_ms.to_bytes(8, "big"))
+        kind = type(event)
+        name = self._names.get(kind) or self._names.setdefault(kind, kind.__name__.encode())
+        self.mark(name, place.index, self.now_ms.to_bytes(8, "big"))
         for watch in self.watchers:
             watch(self.handled, place, event)
-        place.driver.step([event], event.at)
+        place.driver.step((event,), event.at)
         self._schedule_tick(place)
 
     def soon(self, place: Place, event: events.Event) -> None:
@@ -173,27 +183,32 @@ class World:
 
     def later(self, place: Place, wait_ms: int, event: events.Event) -> None:
         """Hand a node an event after a while, unless it was stopped meanwhile."""
-        boots = place.boots
-        self.at(self.now_ms + wait_ms, lambda: self.step(place, event) if place.boots == boots else None)
+        self.at(self.now_ms + wait_ms, self._step_unless_stopped, place, event, place.boots)
+
+    def _step_unless_stopped(self, place: Place, event: events.Event, boots: int) -> None:
+        if place.boots == boots:
+            self.step(place, event)
 
     def command(self, place: Place, command: Command) -> None:
         """A person asks for something."""
         self.step(place, events.Commanded(self.instant(place), command, reply=1))
 
     def _schedule_tick(self, place: Place) -> None:
-        mono_ms = self.now_ms - place.slept_ms
-        due_ms = self.now_ms + max(1, place.node.deadline() - mono_ms)
-        if self.now_ms < place.tick_at_ms <= due_ms:
+        now_ms, node = self.now_ms, place.node
+        mono_ms = now_ms - place.slept_ms
+        # Most events come while the soonest possible tick is due already: no need to ask for the deadline.
+        if now_ms < place.tick_at_ms <= now_ms + max(1, node.soonest_ms() - mono_ms):
+            return
+        due_ms = now_ms + max(1, node.deadline() - mono_ms)
+        if now_ms < place.tick_at_ms <= due_ms:
             return
         place.tick_at_ms = due_ms
-        boots = place.boots
+        self.at(due_ms, self._tick, place, place.boots)
 
-        def tick() -> None:
-            if place.is_up and place.boots == boots and place.tick_at_ms == self.now_ms:
-                place.tick_at_ms = -1
-                self.step(place, events.Tick(self.instant(place)))
-
-        self.at(due_ms, tick)
+    def _tick(self, place: Place, boots: int) -> None:
+        if place.is_up and place.boots == boots and place.tick_at_ms == self.now_ms:
+            place.tick_at_ms = -1
+            self.step(place, events.Tick(self.instant(place)))
 
     # Bytes
 
@@ -214,30 +229,38 @@ class World:
     def gossip(self, source: Place, raw: bytes) -> None:
         """Flood along the links, as a mesh does: each node forwards what it accepts, once."""
         source.seen.add(raw)
+        source.expected[raw] = self.now_ms
         for peer in self.network.neighbours[source.index]:
             self.send(source, peer, raw)
 
     def send(self, source: Place, peer: int, raw: bytes) -> None:
-        """One gossip message over one link."""
-        for delay_ms in self.network.deliveries_ms(source.index, peer, self.now_ms):
-            self.at(self.now_ms + delay_ms, self._delivery(source.index, peer, raw))
+        """One gossip message over one link.
 
-    def _delivery(self, source: int, target: int, raw: bytes) -> Callable[[], None]:
-        def deliver() -> None:
-            place = self.places[target]
-            if place.is_up and raw not in place.seen and not place.is_asleep:
-                self.deliver(place, source, raw)
+        Of several copies a machine hears the first; the others are not even queued if it runs all the time.
+        """
+        now_ms, place = self.now_ms, self.places[peer]
+        for delay_ms in self.network.deliveries_ms(source.index, peer, now_ms):
+            at_ms = now_ms + delay_ms
+            if place.never_stops and place.driver is not None:
+                if place.expected.get(raw, _NEVER_MS) <= at_ms:
+                    continue
+                place.expected[raw] = at_ms
+            self._order += 1
+            heapq.heappush(self._queue, (at_ms, self._order, self._arrive, (place, source.index, raw)))
 
-        return deliver
+    def _arrive(self, place: Place, source: int, raw: bytes) -> None:
+        if place.driver is not None and raw not in place.seen and not place.is_asleep:
+            self.deliver(place, source, raw)
 
     def deliver(self, place: Place, source: int, raw: bytes) -> None:
         """A gossiped message reaches a machine: judge it, relay it, hear it."""
         self.deliveries += 1
         if len(place.seen) >= SEEN_MAX:
             place.seen.clear()
+            place.expected.clear()
         place.seen.add(raw)
         node = place.node
-        if node.judge(Arrival(raw, topic_of(self.membership.id), str(source))) is not Verdict.ACCEPT:
+        if node.judge(Arrival(raw, self._topic, self._peers[source])) is not Verdict.ACCEPT:
             return
         if not place.is_silent:
             self.gossip(place, raw)
@@ -255,7 +278,7 @@ class World:
 
     def mark(self, what: bytes, index: int, body: bytes) -> None:
         """Add to the trace digest."""
-        self._trace.update(what + b"\0" + index.to_bytes(4, "big") + body)
+        self._trace.update(b"%b\0%b%b" % (what, index.to_bytes(4, "big"), body))
 
     def digest(self) -> str:
         """One history, one digest."""

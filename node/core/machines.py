@@ -113,11 +113,12 @@ class Machines:
 
     def deadlines(self) -> tuple[int | None, int | None]:
         """The next wall_ms and the next mono_ms at which some machine wants a tick."""
-        walls = [machine.deadline() for machine in (self.governance, self.learning) if machine is not None]
-        monos = [self.healing.deadline(), self.causes.deadline()]
         return (
-            min((wall for wall in walls if wall is not None), default=None),
-            min((mono for mono in monos if mono is not None), default=None),
+            _sooner(
+                None if self.governance is None else self.governance.deadline(),
+                None if self.learning is None else self.learning.deadline(),
+            ),
+            _sooner(self.healing.deadline(), self.causes.deadline()),
         )
 
     def measure(self, readings: Readings, at: Instant) -> Outcomes:
@@ -171,6 +172,12 @@ class Machines:
 
     def _oldest_window(self, at: Instant) -> int:
         return compute_window(at.wall_ms, self.law) - WINDOWS_HELD
+
+
+def _sooner(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def build(config: Config) -> Machines:

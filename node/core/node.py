@@ -125,15 +125,22 @@ class Node:
     def deadline(self) -> int:
         """mono_ms at which a ``Tick`` is due if nothing else happens."""
         assert self.last is not None
+        now = self.last
         wall_ms, mono_ms = self.machines.deadlines()
-        due = [self.last.mono_ms + TICK_MS_MAX]
+        if wall_ms is not None and wall_ms <= now.wall_ms:  # at once: nothing can be sooner
+            return max(now.mono_ms, self.soonest_ms())
+        due_ms = now.mono_ms + TICK_MS_MAX
         if wall_ms is not None:
-            due.append(self.last.mono_ms + max(0, wall_ms - self.last.wall_ms))
-        sync_ms = None if self.sync is None else self.sync.deadline()
-        due.extend(max(ms, self.last.mono_ms) for ms in (mono_ms, sync_ms) if ms is not None)
-        if self._ticked_ms is not None:
-            return max(min(due), self._ticked_ms + TICK_MS_MIN)
-        return min(due)
+            due_ms = min(due_ms, now.mono_ms + wall_ms - now.wall_ms)
+        for ms in (mono_ms, None if self.sync is None else self.sync.deadline()):
+            if ms is not None and ms < due_ms:
+                due_ms = max(ms, now.mono_ms)
+        return max(due_ms, self.soonest_ms())
+
+    def soonest_ms(self) -> int:
+        """mono_ms before which no deadline can be, whatever happens."""
+        assert self.last is not None
+        return self.last.mono_ms if self._ticked_ms is None else self._ticked_ms + TICK_MS_MIN
 
     def admit(self, raw: bytes) -> Admitted | Refused:
         """Admission of this node's network; memoised."""
@@ -156,7 +163,9 @@ class Node:
             self.refused[refusal.reason.value] = self.refused.get(refusal.reason.value, 0) + 1
             return
         yield effects.Append(effects.Store.STATE, ENVELOPE, envelope.id, envelope.raw)
-        yield from self._carry(self.machines.hear(envelope, event.at, gossiped=event.gossiped), event.at)
+        outcomes = self.machines.hear(envelope, event.at, gossiped=event.gossiped)
+        if outcomes:
+            yield from self._carry(outcomes, event.at)
 
     def _tick(self, event: events.Tick) -> Iterator[effects.Effect]:
         self._ticked_ms = event.at.mono_ms

@@ -29,6 +29,7 @@ class Epochs:
         self._early: dict[int, dict[EnvelopeId, Admitted]] = {}
         self._early_of: dict[AuthorId, int] = {}
         self._ever: dict[AuthorId, None] = dict.fromkeys(founders.members)
+        self._is_double = False
 
     @property
     def number(self) -> int:
@@ -67,7 +68,12 @@ class Epochs:
         if number > self.number:
             return self._wait(envelope, number)
         member = self.electorates[number - 1].roll.index_of(envelope.author)
-        return member is not None and self.at(number).hear(envelope, member)
+        if member is None:
+            return False
+        epoch = self.at(number)
+        is_new = epoch.hear(envelope, member)
+        self._is_double = self._is_double or epoch.is_double
+        return is_new
 
     def _wait(self, envelope: Admitted, number: int) -> bool:
         waiting, count = self._early.setdefault(number, {}), self._early_of.get(envelope.author, 0)
@@ -99,4 +105,4 @@ class Epochs:
 
     def is_double(self) -> bool:
         """Do own records contradict one another?"""
-        return any(epoch.is_double for epoch in self._epochs.values())
+        return self._is_double

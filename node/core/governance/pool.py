@@ -4,7 +4,7 @@ Refuses to count or to judge: floods are left out (strangers' records never come
 proposal is held with its refusal (to explain a decision about it) and never voted on or closed here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Cast, cast_of
@@ -56,6 +56,9 @@ class Pool:
         self.proposals: dict[ProposalId, Held] = {}
         self.evidence: dict[tuple[AuthorId, ProposalId, int], Evidence] = {}
         self._by_author: dict[AuthorId, list[ProposalId]] = {}
+        # Of each proposal: older ones of its author, open when it was issued. Counted as they come: asking
+        # anew each time would cost every node the square of what one member floods.
+        self._older: dict[ProposalId, int] = {}
         self._casts: dict[ProposalId, dict[tuple[AuthorId, int], dict[EnvelopeId, Cast]]] = {}
         self._orphans: dict[ProposalId, dict[EnvelopeId, Cast]] = {}
         self._orphans_of: dict[AuthorId, int] = {}
@@ -76,12 +79,23 @@ class Pool:
             proposal,
             self._judge(proposal, envelope.issued_at_ms),
         )
+        self._rank(held, own)
         own.append(identifier)
         self.proposals[identifier] = held
         for cast in self._orphans.pop(identifier, {}).values():
             self._orphans_of[cast.voter] -= 1
             self._hold(identifier, cast)
         return held
+
+    def _rank(self, held: Held, others: Iterable[ProposalId]) -> None:
+        if held.refusal is not None:
+            return
+        for other in map(self.proposals.__getitem__, others):
+            if other.refusal is None:
+                pair = ((other.issued_at_ms, other.id, other), (held.issued_at_ms, held.id, held))
+                (*_, first), (*_, second) = sorted(pair)
+                if first.proposal.closes_at_ms > second.issued_at_ms:
+                    self._older[second.id] = self._older.get(second.id, 0) + 1
 
     def _judge(self, proposal: Proposal, issued_at_ms: int) -> Refused | None:
         if not self.is_fleet:
@@ -148,12 +162,7 @@ class Pool:
             return Refused(Reason.NO_ROLL, "it asks a roll that is not final here yet")
         if held.author not in roll:
             return Refused(Reason.NOT_A_MEMBER, "its author is not on the roll that it asks")
-        rank = (held.issued_at_ms, held.id)
-        older = 0
-        for identifier in self._by_author.get(held.author, ()):
-            other = self.proposals[identifier]
-            is_open = other.proposal.closes_at_ms > held.issued_at_ms
-            older += other.refusal is None and (other.issued_at_ms, other.id) < rank and is_open
+        older = self._older.get(held.id, 0)
         if older >= OPEN_PROPOSALS_PER_AUTHOR_MAX:
             return Refused(Reason.TOO_MANY, f"its author had {older} open proposals already")
         return None

@@ -18,12 +18,13 @@ DELTAS_PER_AUTHOR_MAX = 2
 
 
 class Pool:
-    """Held deltas and the aggregates they give, computed when asked and remembered until one arrives."""
+    """Held deltas and what follows from them, computed when asked and remembered until one arrives."""
 
     def __init__(self, network: NetworkId, law: LearningLaw, layout: Layout) -> None:
         self._network, self._law, self._layout = network, law, layout
         self._windows: dict[int, dict[AuthorId, dict[bytes, Admitted]]] = {}
         self._aggregates: dict[int, Aggregate | Refused] = {}
+        self._selected: dict[int, tuple[Admitted, ...]] = {}
         self._eligible: frozenset[AuthorId] | None = frozenset()
         self._agreed: dict[int, frozenset[EnvelopeId]] = {}
 
@@ -32,13 +33,14 @@ class Pool:
         if eligible != self._eligible:
             self._eligible = eligible
             self._aggregates.clear()
+            self._selected.clear()
 
     def set_agreed(self, agreed: Mapping[int, Iterable[EnvelopeId]]) -> None:
         """S(w) as Minutes list it, by window: from then on these deltas count and no others."""
         for window in agreed:
             if window not in self._agreed:
                 self._agreed[window] = frozenset(agreed[window])
-                self._aggregates.pop(window, None)
+                self._changed(window)
 
     def agreed(self, window: int) -> frozenset[EnvelopeId] | None:
         """The agreed deltas of a window, or None."""
@@ -65,14 +67,14 @@ class Pool:
         if envelope.id in held or len(held) >= DELTAS_PER_AUTHOR_MAX or len(authors) > ROLL_MAX:
             return False
         held[envelope.id] = envelope
-        self._aggregates.pop(window, None)
+        self._changed(window)
         return True
 
     def retire(self, current: int) -> None:
         """Let go of windows that are over."""
         for window in [w for w in self._windows if not current - WINDOWS_HELD <= w <= current + 1]:
             del self._windows[window]
-            self._aggregates.pop(window, None)
+            self._changed(window)
 
     def windows(self) -> tuple[int, ...]:
         """Windows with deltas, newest first."""
@@ -106,7 +108,20 @@ class Pool:
         held = {name for both in self._windows.get(window, {}).values() for name in both}
         return len(self._agreed.get(window, frozenset()) - held)
 
+    def _changed(self, window: int) -> None:
+        self._aggregates.pop(window, None)
+        self._selected.pop(window, None)
+
     def _select(self, window: int) -> tuple[Admitted, ...]:
+        """S(w) as far as it is held; looked for once until something changes, as every tick asks."""
+        found = self._selected.get(window)
+        if found is None:
+            found = self._look(window)
+            if window in self._windows:
+                self._selected[window] = found
+        return found
+
+    def _look(self, window: int) -> tuple[Admitted, ...]:
         held = [e for both in self._windows.get(window, {}).values() for e in both.values()]
         agreed = self._agreed.get(window)
         if agreed is None:

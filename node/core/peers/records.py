@@ -23,6 +23,7 @@ class Records:
         self._by_id: dict[EnvelopeId, Admitted] = {}
         self._order: list[tuple[int, EnvelopeId]] = []
         self._per_author: dict[AuthorId, int] = {}
+        self._deltas: dict[int, dict[EnvelopeId, None]] = {}  # by window, as they came
         self._sum = 0
 
     def __len__(self) -> int:
@@ -41,6 +42,8 @@ class Records:
             return False
         self._by_id[envelope.id] = envelope
         self._per_author[envelope.author] = used + 1
+        if envelope.kind is Kind.DELTA:
+            self._deltas.setdefault(envelope.payload.window, {})[envelope.id] = None
         insort(self._order, (envelope.issued_at_ms, envelope.id))
         self._sum = (self._sum + int.from_bytes(envelope.id, "little")) % _DIGEST_MODULUS
         return True
@@ -50,6 +53,11 @@ class Records:
         envelope = self._by_id.pop(identifier)
         del self._order[bisect_left(self._order, (envelope.issued_at_ms, identifier))]
         self._per_author[envelope.author] -= 1
+        if envelope.kind is Kind.DELTA:
+            deltas = self._deltas[envelope.payload.window]
+            del deltas[identifier]
+            if not deltas:
+                del self._deltas[envelope.payload.window]
         self._sum = (self._sum - int.from_bytes(identifier, "little")) % _DIGEST_MODULUS
 
     def get(self, identifier: EnvelopeId) -> Admitted | None:
@@ -76,7 +84,5 @@ class Records:
     def deltas_before(self, window: int) -> list[EnvelopeId]:
         """Held deltas of windows before ``window``."""
         return [
-            envelope.id
-            for envelope in self._by_id.values()
-            if envelope.kind is Kind.DELTA and envelope.payload.window < window
+            identifier for old in sorted(self._deltas) if old < window for identifier in self._deltas[old]
         ]

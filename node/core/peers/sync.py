@@ -102,7 +102,7 @@ class Sync:
         for peer in self._draw(self._missing(at), at, sooner_than_ms=at.mono_ms - CLOSING_FRESH_MS):
             self._peers[peer].due_ms = at.mono_ms
         asks: list[Ask] = []
-        for peer in sorted(self._peers):
+        for peer in sorted(name for name, state in self._peers.items() if state.due_ms is not None):
             if len(self._busy) < DIALOGUES_AT_ONCE and self._is_due(peer, at):
                 asks.append(self._ask(peer, at))
         if self._round_ms is not None and at.mono_ms >= self._round_ms:
@@ -118,7 +118,8 @@ class Sync:
             return None
         due = [] if self._round_ms is None else [self._round_ms]
         if len(self._busy) < DIALOGUES_AT_ONCE:
-            due += [due_ms for due_ms in map(self._due_ms, self._peers) if due_ms is not None]
+            asked = (peer for peer, state in self._peers.items() if state.due_ms is not None)
+            due += [due_ms for due_ms in map(self._due_ms, asked) if due_ms is not None]
         if self._seen is not None:
             ahead_ms = [closing - self._seen.wall_ms - CLOSING_LEAD_MS for closing in self._closings_ms]
             due += [self._seen.mono_ms + wait_ms for wait_ms in ahead_ms if wait_ms > 0][:1]
@@ -258,6 +259,8 @@ class Sync:
 
     def _draw(self, count: int, at: Instant, sooner_than_ms: int) -> list[str]:
         """Up to ``count`` random idle peers that did not agree with us after ``sooner_than_ms``."""
+        if count <= 0:
+            return []
         idle = [
             peer
             for peer, state in sorted(self._peers.items())

@@ -1,0 +1,37 @@
+"""Held envelopes: which deltas are over is known without looking at everything that is held."""
+
+from types import SimpleNamespace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from luminous.node.core.peers.records import Records
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import AuthorId, EnvelopeId, NetworkId
+from luminous.protocol.kinds import Kind
+
+KINDS = (Kind.DELTA, Kind.DELTA, Kind.BALLOT)
+
+
+def envelope(number: int, kind: Kind, window: int) -> Admitted:
+    identifier = EnvelopeId(number.to_bytes(32, "big"))
+    payload = SimpleNamespace(window=window)
+    return Admitted(identifier, NetworkId(bytes(16)), kind, AuthorId(bytes(32)), number, number, payload, b"")
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 6), st.booleans()), max_size=30))
+def test_retired_deltas_are_those_of_windows_before(items: list[tuple[Kind, int, bool]]) -> None:
+    records = Records()
+    for number, (kind, window, is_dropped) in enumerate(items):
+        assert records.add(envelope(number, kind, window))
+        if is_dropped:
+            records.drop(EnvelopeId(number.to_bytes(32, "big")))
+    for window in range(8):
+        looked = {
+            item.id
+            for item in records.envelopes()
+            if item.kind is Kind.DELTA and item.payload.window < window
+        }
+        told = records.deltas_before(window)
+        assert set(told) == looked and len(told) == len(looked)
