@@ -7,7 +7,8 @@ from luminous.node.core import events
 from luminous.node.core.machines import Machines
 from luminous.node.core.outcomes import Outcome
 
-FIX_TRIED = "fix_tried"  # {class, fix, success}: a verified outcome of a fix
+# {class, fix, success}: a verified outcome of a fix; propensity_milli: with what chance it was offered first
+FIX_TRIED = "fix_tried"
 COMMAND_ENDED = "command_ended"  # {command, success, class, signature, duration_ms}
 UNIT_FAILED = "unit_failed"  # {unit}
 STORE_REPAIRED = "store_repaired"  # {steps}
@@ -23,5 +24,8 @@ def observe(machines: Machines, event: events.Observed) -> tuple[Outcome, ...]:
     outcomes: tuple[Outcome, ...] = machines.causes.observe(event.name, facts, event.at)
     if event.name == FIX_TRIED and machines.learning is not None:
         pair = (str(facts["class"]), str(facts["fix"]))
-        outcomes = (*outcomes, *machines.learning.observe(pair, facts["success"] is True, event.at))
+        chance = facts.get("propensity_milli")
+        chance_milli = chance if isinstance(chance, int) else 0
+        learnt = machines.learning.observe(pair, facts["success"] is True, event.at, chance_milli)
+        outcomes = (*outcomes, *learnt)
     return outcomes

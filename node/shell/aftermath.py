@@ -10,10 +10,10 @@ import os
 import select
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 
-from luminous.node.shell import changes, observe_files, run_memory, spool
+from luminous.node.core.causes.attempts import mark_of
+from luminous.node.shell import attempt_book, changes, fix_offers, observe_files, run_memory, spool
 from luminous.node.shell.caller import Caller, give_up_rights
 from luminous.node.shell.command_class import command_class
 
@@ -104,7 +104,7 @@ def _after_failure(
     kind = command_class(run.argv)
     text = run.tail[-EXPLAINED_SIZE_BYTES_MAX:].decode("utf-8", "replace")
     root = observe_files.config_root(run.argv, run.cwd, caller.home)
-    answer = _explained(explain, text, run, root, caller.data_dir)
+    answer, offers = _explained(explain, text, run, root, caller.data_dir)
     facts = _facts(answer)
     if as_json:
         _say(
@@ -115,7 +115,8 @@ def _after_failure(
     elif show and (facts.get("class") or kind != "other"):
         _say(_screen(answer, facts, run))
     found = observe_files.fingerprint(root, home=caller.home)
-    error_class = facts.get("class") if isinstance(facts.get("class"), str) else None
+    known = facts.get("class")
+    error_class = known if isinstance(known, str) else None
     failed = {
         **spool.now(),
         "exit_code": run.exit_code,
@@ -135,8 +136,23 @@ def _after_failure(
     spool.write(caller.data_dir, record)
     key = run_memory.key_of(run.argv, run.cwd)
     state = run_memory.load(caller.data_dir, key)
+    before = state.get("failed")
     state |= {"command_class": kind, "command": run_memory.shown(run.argv), "cwd": run.cwd, "failed": failed}
     run_memory.save(caller.data_dir, key, state)
+    if kind != "other" or error_class:
+        mark = mark_of(str(failed["signature"] or ""), str(facts.get("said") or ""))
+        changed = _changed(before, found, root)
+        attempt_book.follow(
+            caller.data_dir, key, before, changed, mark=mark, class_id=error_class or "", offers=offers
+        )
+
+
+def _changed(before: object, found: observe_files.Fingerprint, root: str) -> str:
+    """The kind of change since a failure; "" when there was none before."""
+    if not isinstance(before, dict):
+        return ""
+    old = before.get("fingerprint")
+    return changes.fix_class(changes.changes(old if isinstance(old, dict) else {}, found, root))
 
 
 def _after_success(run: Run, caller: Caller) -> None:
@@ -152,9 +168,11 @@ def _after_success(run: Run, caller: Caller) -> None:
         return
     root = observe_files.config_root(run.argv, run.cwd, caller.home)
     found = observe_files.fingerprint(root, home=caller.home)
+    changed = ""
     if isinstance(failed, dict):
         before = failed.get("fingerprint")
         differences = changes.changes(before if isinstance(before, dict) else {}, found, root)
+        changed = changes.fix_class(differences)
         record = {
             "kind": "fix",
             **_common(run, kind),
@@ -162,7 +180,7 @@ def _after_success(run: Run, caller: Caller) -> None:
             "signature": failed.get("signature"),
             "failed_wall_ms": failed.get("wall_ms"),
             "failed_exit_code": failed.get("exit_code"),
-            "fix_observed": changes.fix_class(differences),
+            "fix_observed": changed,
             "changed": sorted({change.kind for change in differences}),
             "fingerprints": observe_files.summary(found),
         }
@@ -170,12 +188,13 @@ def _after_success(run: Run, caller: Caller) -> None:
         state["fixed"] = {
             **spool.now(),
             "error_class": failed.get("error_class"),
-            "fix_observed": record["fix_observed"],
+            "fix_observed": changed,
             "changes": [[c.kind, changes.printable(c.what), list(c.lines[:8])] for c in differences[:20]],
         }
     good = {**spool.now(), "fingerprint": found, "root": root}
     state |= {"command_class": kind, "command": run_memory.shown(run.argv), "cwd": run.cwd, "good": good}
     run_memory.save(caller.data_dir, key, state)
+    attempt_book.follow(caller.data_dir, key, failed, changed, is_success=True)
 
 
 def _common(run: Run, kind: str) -> dict[str, object]:
@@ -209,25 +228,15 @@ def plain(text: str) -> str:
 
 def _explained(
     explain: Callable[..., object] | None, text: str, run: Run, root: str, data_dir: str
-) -> object:
+) -> tuple[object, tuple[tuple[str, int], ...]]:
     if explain is None:
-        return None
-    from pathlib import Path
-
-    from luminous.node.shell import experience
-
+        return None, ()
     try:
-        local, prior = experience.read(Path(data_dir))
-        return explain(
-            text,
-            command=" ".join(run.argv)[:4096],
-            exit_code=run.exit_code,
-            root=root,
-            local=local,
-            prior=prior,
+        return fix_offers.explain_run(
+            explain, text, argv=run.argv, exit_code=run.exit_code, root=root, data_dir=data_dir
         )
     except Exception:  # noqa: BLE001  (a supervisor: the failure itself is still recorded)
-        return None
+        return None, ()
 
 
 def _facts(answer: object) -> dict[str, object]:
@@ -279,8 +288,3 @@ def _say(text: str) -> None:
 
     sys.stderr.flush()
     write_all(2, text.encode("utf-8", "replace") + b"\n")
-
-
-def elapsed_ms(start_ns: int) -> int:
-    """Milliseconds since a monotonic instant."""
-    return (time.monotonic_ns() - start_ns) // 1_000_000

@@ -1,4 +1,5 @@
-"""What the running node has learnt about fixes, left in one file for ``explain``, which opens no store.
+"""What was learnt about fixes, in two files for ``explain``, which opens no store: the running node's, and
+the book of attempts that ``exec`` keeps without any node.
 
 Refuses anything but counts by class and fix of the public vocabulary; a damaged file is no experience.
 """
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from luminous.protocol.layout import Pair
 
 NAME = "experience.json"
+BOOK_NAME = "attempts.json"
 SIZE_BYTES_MAX = 256 * 1024
 # More outcomes than a machine can have; stops a planted number from drowning all others.
 COUNT_MAX = 1e9
@@ -46,15 +48,31 @@ def write(
 
 
 def read(data_dir: Path) -> tuple[Counts, Counts]:
-    """(own counts, belief of others); both empty when there is no such file or it is damaged."""
+    """(own counts, belief of others); empty where a file is missing or damaged.
+
+    The node and the book count the same outcomes, so of a fix that both know the longer record is taken.
+    """
+    facts, book = _facts(data_dir / NAME), _facts(data_dir / BOOK_NAME)
+    local, prior, own = _part(facts, "local"), _part(facts, "prior"), _part(book, "local")
+    for key, counts in own.items():
+        if counts[1] > local.get(key, (0.0, 0.0))[1]:
+            local[key] = counts
+    return local, prior
+
+
+def _facts(path: Path) -> object:
     try:
-        raw = read_private(data_dir / NAME, SIZE_BYTES_MAX, "what was learnt cannot be read")
-        if raw is None or len(raw) > SIZE_BYTES_MAX:
-            return {}, {}
-        facts = json.loads(raw)
-        return _counts(facts["local"]), _counts(facts["prior"])
-    except (Failure, ValueError, KeyError, TypeError, RecursionError):
-        return {}, {}
+        raw = read_private(path, SIZE_BYTES_MAX, "what was learnt cannot be read")
+        return {} if raw is None or len(raw) > SIZE_BYTES_MAX else json.loads(raw)
+    except (Failure, ValueError, RecursionError):
+        return {}
+
+
+def _part(facts: object, name: str) -> Counts:
+    try:
+        return _counts(facts[name])  # type: ignore[index]
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _counts(rows: list[list[object]]) -> Counts:

@@ -18,7 +18,6 @@ from luminous.node.ports import StoreError
 from luminous.node.shell import spool
 from luminous.node.shell.command_class import COMMAND_CLASSES
 from luminous.node.shell.evidence import Evidence, Failed
-from luminous.node.shell.observed_fix import fix_of
 from luminous.node.shell.service import Service
 
 INTERVAL_S = 2.0
@@ -88,7 +87,13 @@ class Intake:
 
 
 def spool_events(record: spool.Record, now: Instant) -> list[events.Event]:
-    """What a spooled record tells the node: a command's end, and perhaps an observed fix."""
+    """What a spooled record tells the node: a command's end, or how an attempt at a fix ended.
+
+    Of several fixes that were tried in one episode only the first counts for others: the later ones met only
+    failures that had withstood the first.
+    """
+    if record.get("kind") == "attempt":
+        return _attempt_events(record, now)
     command, error_class = str(record.get("command_class")), _name(record.get("error_class"))
     facts: dict[str, Any] = {
         "command": command if command in COMMAND_CLASSES else "other",
@@ -98,14 +103,20 @@ def spool_events(record: spool.Record, now: Instant) -> list[events.Event]:
         "duration_ms": _bounded(record.get("duration_ms"), DURATION_MS_MAX),
     }
     happened: list[events.Event] = [events.Observed(now, observing.COMMAND_ENDED, facts)]
-    if record.get("kind") == "fix" and error_class:
-        tried: dict[str, Any] = {
-            "class": error_class,
-            "fix": fix_of(error_class, _name(record.get("fix_observed")) or "other"),
-            "success": True,
-        }
-        happened.append(events.Observed(now, observing.FIX_TRIED, tried))
     return happened
+
+
+def _attempt_events(record: spool.Record, now: Instant) -> list[events.Event]:
+    error_class, fix = _name(record.get("error_class")), _name(record.get("fix_observed"))
+    if not error_class or not fix or record.get("place") != 1 or not isinstance(record.get("success"), bool):
+        return []
+    tried: dict[str, Any] = {
+        "class": error_class,
+        "fix": fix,
+        "success": record["success"],
+        "propensity_milli": _bounded(record.get("propensity_milli"), 1000),
+    }
+    return [events.Observed(now, observing.FIX_TRIED, tried)]
 
 
 def _name(value: object) -> str:

@@ -121,7 +121,8 @@ class StateCare:
 
     def _delete_files(self) -> None:
         data: Path = self._paths.data
-        (data / experience.NAME).unlink(missing_ok=True)
+        for name in (experience.NAME, experience.BOOK_NAME):
+            (data / name).unlink(missing_ok=True)
         stores.backup_path(self._paths.backups).unlink(missing_ok=True)
         for path in stores.leftovers(self._paths.state):
             path.unlink()

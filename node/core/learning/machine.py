@@ -75,12 +75,14 @@ class Learning:
 
     # What happens here
 
-    def observe(self, pair: Pair, success: bool, at: Instant) -> tuple[Outcome, ...]:
-        """A fix was tried and its outcome verified."""
-        return (
-            Keep(TRIAL, pack_trial(Trial(pair, success), at.wall_ms, self.statistics.total), durable=False),
-            *self._count(Trial(pair, success)),
-        )
+    def observe(
+        self, pair: Pair, success: bool, at: Instant, propensity_milli: int = 0
+    ) -> tuple[Outcome, ...]:
+        """A fix was tried and its outcome verified. ``propensity_milli``: the chance, in thousandths, with
+        which it had been offered first; 0 when it was not offered."""
+        trial = Trial(pair, success)
+        body = pack_trial(trial, at.wall_ms, self.statistics.total, propensity_milli)
+        return (Keep(TRIAL, body, durable=False), *self._count(trial))
 
     def _count(self, trial: Trial) -> tuple[Outcome, ...]:
         current, own = self._adoption.current, self.statistics.counts()
@@ -170,7 +172,10 @@ class Learning:
 
     def deadline(self) -> int | None:
         """The wall clock (ms) at which a tick is wanted; None: none is."""
-        return min((x for x in (self.releases.next_at_ms, self._judge_at_ms) if x is not None), default=None)
+        one, other = self.releases.next_at_ms, self._judge_at_ms
+        if one is None or other is None:
+            return other if one is None else one
+        return min(one, other)
 
     def tick(self, at: Instant) -> tuple[Outcome, ...]:
         """Release what is due, judge what has arrived, let go of what is over."""

@@ -25,11 +25,13 @@ def pack_facts(**facts: int) -> Value:
     return body
 
 
-def pack_trial(trial: Trial, wall_ms: int, number: int) -> Value:
-    """One verified outcome as a map; ``number`` tells two equal outcomes of one millisecond apart."""
+def pack_trial(trial: Trial, wall_ms: int, number: int, propensity_milli: int = 0) -> Value:
+    """One verified outcome as a map; ``number`` tells two equal outcomes of one millisecond apart.
+    ``propensity_milli``: the chance with which the fix was offered first; left out when it was not."""
     error_class, fix = trial.pair
     body: dict[str, Value] = {"class": error_class, "fix": fix, "success": trial.is_success}
-    return body | {"wall_ms": wall_ms, "number": number}
+    chance: dict[str, Value] = {"propensity_milli": propensity_milli} if propensity_milli else {}
+    return body | {"wall_ms": wall_ms, "number": number} | chance
 
 
 def parse_trial(body: Any) -> Trial:

@@ -110,11 +110,15 @@ def drop_canaries(data_dir: Path) -> None:
     }
     private = {"error_class": "canaryclass41", "signature": "canarysig85", "evidence": "canarytext63"}
     public = {"error_class": "hash_mismatch", "fix_observed": "hash_changed"}
+    tried = {"success": True, "place": 1, "propensity_milli": 913, "why": "command"}
     for record in (
         {"kind": "failure", **private},
         {"kind": "fix", **private, "fix_observed": "canaryfix52"},
         {"kind": "fix", **public, "changed": ["/home/canaryhome74/x.nix"]},
         {"kind": "fix", "error_class": "hash_mismatch", "fix_observed": "canaryfix52"},
+        {"kind": "attempt", **private, "fix_observed": "canaryfix52", **tried},
+        {"kind": "attempt", "error_class": "hash_mismatch", "fix_observed": "canaryfix52", **tried},
+        {"kind": "attempt", "error_class": "hash_mismatch", "fix_observed": "replace_hash", **tried},
     ):
         spool.write(os.fspath(data_dir), {**spool.now(), **common, **record})
 
