@@ -1,4 +1,4 @@
-"""Which body plays a scenario: the world, the mesh, the wire or the scale model.
+"""Which body plays a scenario: the world, the mesh, the wire, hosts of their own or the scale model.
 
 Refuses scenarios that wait for a feature, and bodies that do not exist.
 """
@@ -6,7 +6,7 @@ Refuses scenarios that wait for a feature, and bodies that do not exist.
 from luminous.simulations.result import Result
 from luminous.simulations.scenario import Scenario, ScenarioError
 
-BODIES = ("world", "mesh", "wire", "scale")
+BODIES = ("world", "mesh", "wire", "hosts", "scale")
 
 
 def run(scenario: Scenario, body: str, seed: int) -> Result:
@@ -22,6 +22,10 @@ def run(scenario: Scenario, body: str, seed: int) -> Result:
         from luminous.simulations.wire import run_wire
 
         return run_wire(scenario, seed)
+    if body == "hosts":
+        from luminous.simulations.hosts_play import run_hosts
+
+        return run_hosts(scenario, seed)
     if body == "mesh":
         from luminous.simulations.mesh import run_mesh
 

@@ -53,7 +53,11 @@ def list_command(as_json: bool) -> None:
 @cli.command("run")
 @click.argument("scenario")
 @click.option(
-    "--body", type=click.Choice(["world", "mesh", "wire", "scale"]), default="world", show_default=True
+    "--body",
+    type=click.Choice(["world", "mesh", "wire", "hosts", "scale"]),
+    default="world",
+    show_default=True,
+    help="hosts: a daemon each in a network namespace each, with delay and loss (root).",
 )
 @click.option("--nodes", type=click.IntRange(1, 10_000))
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -78,6 +82,8 @@ def run_command(
 
     began_s = time.perf_counter()
     found = read_scenario(scenario, nodes)
+    if trace is not None and body != "world":
+        raise ScenarioError(f"only the world can be traced and replayed event by event, not the {body}")
     click.echo(f"{found.id}: {found.nodes} nodes in the {body}, seed {seed} …", err=True)
     if body == "world" and not found.waits_for and (out is not None or trace is not None):
         from luminous.simulations.watched import run_watched

@@ -76,8 +76,8 @@ def render(found: dict[str, Any]) -> str:
 
 def _what_is_real(found: dict[str, Any]) -> str:
     runs = [*found.get("sweep", []), *([found["result"]] if "result" in found else [])]
-    if runs and all(run["body"] == "wire" for run in runs):
-        return "Real nodes, real TCP on loopback, real disks. The people are scripted, and time is shortened."
+    if runs and all(run["body"] in ("wire", "hosts") for run in runs):
+        return "Real nodes, real TCP, real disks, on one machine. People are scripted, and time is shortened."
     return "Everything here is simulated: real node code, virtual time, links and hosts."
 
 
@@ -129,7 +129,7 @@ def _of_samples(samples: dict[str, Any]) -> list[str]:
 
 def _of_convergence(found: dict[str, Any]) -> list[str]:
     points = found["points"]
-    parts = ["<h2>Convergence to the pooled optimum</h2>"]
+    parts = ["<h2>Convergence to the pooled optimum</h2>", _convergence_table(found)]
     for level in dict.fromkeys(point["level"] for point in points):
         lines = []
         for nodes in dict.fromkeys(point["nodes"] for point in points if point["level"] == level):
@@ -148,6 +148,31 @@ def _of_convergence(found: dict[str, Any]) -> list[str]:
     ]
     chart = plot("Utility: how often the fix shown first works", "nodes", "share", lines, from_zero=False)
     return [*parts, f"<figure>{chart}</figure>"] if chart else parts
+
+
+def _convergence_table(found: dict[str, Any]) -> str:
+    """What ``luminous-sim converge`` prints, as a table: the study's levels, then whole nodes."""
+    rows = []
+    for level in dict.fromkeys(point["level"] for point in found["points"]):
+        what = "PUBLIC, a fleet" if level == "PUBLIC" else f"{level}, a community"
+        for nodes in dict.fromkeys(p["nodes"] for p in found["points"] if p["level"] == level):
+            mine = [p for p in found["points"] if (p["level"], p["nodes"]) == (level, nodes)]
+            within = sum(p["is_within"] for p in mine)
+            words = f"{mine[0]['error']:.3f} after one window, {mine[-1]['error']:.3f} after the last"
+            rows.append((what, nodes, words, f"{within} of {len(mine)}", 20 * within >= 19 * len(mine)))
+    for world in found.get("worlds", []):
+        exact, nodes = world["exact_on"], world["nodes"]
+        words = "the exact sum of what happened on all"
+        rows.append(
+            ("whole nodes of the world, a fleet", nodes, words, f"{exact} of {nodes}", exact == nodes)
+        )
+    body = "".join(
+        f"<tr><td>{escape(what)}</td><td>{nodes}</td><td>{escape(words)}</td>"
+        f"<td{'' if ok else ' class=bad'}>{held}</td></tr>"
+        for what, nodes, words, held, ok in rows
+    )
+    head = "<tr><th></th><th>nodes</th><th>relative error</th><th>within the stated band</th></tr>"
+    return f"<div class=overflow><table>{head}{body}</table></div>"
 
 
 def _of_sweep(rows: list[dict[str, Any]]) -> list[str]:

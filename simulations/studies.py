@@ -97,7 +97,9 @@ def sweep_command(spec: Path, out: Path, workers: int, engine: str) -> None:
 @click.argument("one")
 @click.argument("other")
 @click.option("--scenario", default="calm", show_default=True, help="What commits play.")
-@click.option("--body", type=click.Choice(["world", "mesh", "wire"]), default="world", show_default=True)
+@click.option(
+    "--body", type=click.Choice(["world", "mesh", "wire", "hosts"]), default="world", show_default=True
+)
 @click.option("--seeds", default="1,2,3", show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def compare_command(one: str, other: str, scenario: str, body: str, seeds: str, as_json: bool) -> None:

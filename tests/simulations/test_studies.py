@@ -185,7 +185,7 @@ def test_a_report_about_real_nodes_does_not_call_them_simulated(kept: Path) -> N
     found = read_folder(kept)
     assert "Everything here is simulated" in render(found)
     found["result"]["body"] = "wire"
-    assert "Real nodes, real TCP" in render(found) and "Everything here is simulated" not in render(found)
+    assert "Real nodes" in render(found) and "Everything here is simulated" not in render(found)
 
 
 def test_a_sweep_is_plotted_against_its_numbers(kept: Path) -> None:
