@@ -4,6 +4,7 @@ Refuses nothing by its own judgement: it reads words, the machines judge.
 """
 
 from luminous.node.core import commands
+from luminous.node.core.governance.machine import Governance
 from luminous.node.core.governance.membership import Words, admission
 from luminous.node.core.instant import Instant
 from luminous.node.core.machines import Machines, Outcomes
@@ -37,7 +38,7 @@ def execute(machines: Machines, command: commands.Command, at: Instant) -> Done:
             if machines.governance is None:
                 return _NO_NETWORK
             return machines.governance.set_parameter(command.key, command.value, at)
-        case commands.Invite() | commands.Leave() | commands.Rotate():
+        case commands.Invite() | commands.Leave() | commands.Rotate() | commands.Vouch() | commands.Object():
             return _change_roll(machines, command, at)
         case commands.GrantLearning():
             return machines.grant(command.level, at)
@@ -74,28 +75,47 @@ def _propose(machines: Machines, command: commands.Propose, at: Instant) -> Done
     return checked if isinstance(checked, Refused) else machines.governance.propose(proposal, at)
 
 
-def _change_roll(
-    machines: Machines, command: commands.Invite | commands.Leave | commands.Rotate, at: Instant
-) -> Done:
+Change = commands.Invite | commands.Leave | commands.Rotate | commands.Vouch | commands.Object
+
+
+def _change_roll(machines: Machines, command: Change, at: Instant) -> Done:
     if machines.governance is None:
         return _NO_NETWORK
+    governance = machines.governance
     if isinstance(command, commands.Leave):
-        return machines.governance.leave(at)
+        return governance.leave(at)
     try:
-        if isinstance(command, commands.Rotate):
-            successor, consent = bytes.fromhex(command.successor), bytes.fromhex(command.consent)
-            operation = Operation(Verb.ROTATE, successor, consent)
-            checked = OPERATION.parse(OPERATION.pack(operation))
-            if isinstance(checked, Refused):
-                return checked
-            return machines.governance.rotate(successor, consent, at)
-        candidate = bytes.fromhex(command.author)
+        if isinstance(command, commands.Invite):
+            return _invite(governance, bytes.fromhex(command.author), command, at)
+        operation = _operation(command)
     except ValueError:
         return Refused(Reason.BAD_KEY, "a key is written in hexadecimal digits")
+    checked = OPERATION.parse(OPERATION.pack(operation))
+    if isinstance(checked, Refused):
+        return checked
+    match operation.verb:
+        case Verb.ROTATE:
+            return governance.rotate(operation.successor, operation.consent, at)
+        case Verb.VOUCH:
+            return governance.vouch(operation.successor, operation.consent, at)
+    return governance.object(operation.successor, at)
+
+
+def _operation(command: commands.Rotate | commands.Vouch | commands.Object) -> Operation:
+    """What is signed. Raises ``ValueError`` for what is not hexadecimal."""
+    match command:
+        case commands.Rotate():
+            keys = bytes.fromhex(command.successor), bytes.fromhex(command.consent)
+            return Operation(Verb.ROTATE, *keys)
+        case commands.Vouch():
+            return Operation(Verb.VOUCH, bytes.fromhex(command.author), bytes.fromhex(command.wish))
+    return Operation(Verb.OBJECT, bytes.fromhex(command.author))
+
+
+def _invite(governance: Governance, candidate: bytes, command: commands.Invite, at: Instant) -> Done:
     words = Words(command.title, command.text, command.closes_at_ms)
-    proposal = admission(candidate, words)
-    shown = PROPOSAL.parse(PROPOSAL.pack(proposal))
-    return shown if isinstance(shown, Refused) else machines.governance.invite(candidate, words, at)
+    shown = PROPOSAL.parse(PROPOSAL.pack(admission(candidate, words)))
+    return shown if isinstance(shown, Refused) else governance.invite(candidate, words, at)
 
 
 def _vote(machines: Machines, command: commands.CastVote, at: Instant) -> Done:

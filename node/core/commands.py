@@ -99,6 +99,21 @@ class Rotate:
     consent: str
 
 
+@dataclass(frozen=True, slots=True)
+class Vouch:
+    """Say that the holder of ``author``, who signed ``wish`` (both hexadecimal), is a person you know."""
+
+    author: str
+    wish: str
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Ask for a vote before ``author`` (hexadecimal key) joins, for whom members vouched."""
+
+    author: str
+
+
 Command: TypeAlias = (
     Propose
     | CastVote
@@ -111,7 +126,9 @@ Command: TypeAlias = (
     | Invite
     | Leave
     | Rotate
+    | Vouch
+    | Object
 )
 
 # Commands whose outcome is signed: they need a network, a journal and an unhalted key.
-SIGNED = (Propose, CastVote, SetParameter, Bind, Invite, Leave, Rotate)
+SIGNED = (Propose, CastVote, SetParameter, Bind, Invite, Leave, Rotate, Vouch, Object)

@@ -15,10 +15,14 @@ from luminous.protocol.layout import FIXES_1, Layout
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The network a node belongs to: its id and its founding record."""
+    """The network a node belongs to: its id and its founding record.
+
+    ``known``: number and digest of final Minutes that the card of joining named, if it did.
+    """
 
     id: NetworkId
     genesis: Genesis
+    known: tuple[int, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ passes through here.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from luminous.node.core.causes.events_graph import Causes
 from luminous.node.core.config import Config, Membership
 from luminous.node.core.governance.machine import KINDS as GOVERNANCE_KINDS
 from luminous.node.core.governance.machine import Governance
+from luminous.node.core.governance.minutes import MinutesClosing
 from luminous.node.core.healing.guards import Surroundings
 from luminous.node.core.healing.machine import Healing
 from luminous.node.core.healing.outcomes import Act
@@ -201,7 +203,8 @@ def build(config: Config) -> Machines:
 def _governance(config: Config, membership: Membership, roll: Roll) -> Governance:
     me = AuthorId(config.signer.public)
     values = {parameter.key: parameter.value for parameter in membership.genesis.parameters}
-    return Governance(me, roll, values, is_fleet=membership.genesis.fleet)
+    closing = partial(MinutesClosing, known=membership.known)
+    return Governance(me, roll, values, is_fleet=membership.genesis.fleet, build=closing)
 
 
 def learning_law(membership: Membership) -> LearningLaw:

@@ -13,9 +13,11 @@ from luminous.protocol.aggregation import Aggregate
 from luminous.protocol.amendments import rule_key
 from luminous.protocol.codec import Value
 from luminous.protocol.constitution_table import TABLE
+from luminous.protocol.electorate import Electorate
 from luminous.protocol.identifiers import AuthorId, EnvelopeId
 from luminous.protocol.parameters import PARAMETERS
 from luminous.protocol.reasons import Refused
+from luminous.protocol.sponsors import SPONSORS_MIN
 
 View = dict[str, Any]
 
@@ -161,7 +163,14 @@ def verify(node: Node) -> View:
     evidence: list[str] = []
     if governance is not None:
         evidence = [repr(item)[:500] for item in governance.evidence()]
-    return {"holds": holds, "outcomes": outcomes, "windows": windows, "evidence": evidence}
+    refused = "" if governance is None else governance.history_refused()
+    return {
+        "holds": holds and not refused,
+        "outcomes": outcomes,
+        "windows": windows,
+        "evidence": evidence,
+        "history_refused": refused,
+    }
 
 
 def _agreed(deltas: frozenset[EnvelopeId] | None) -> int | None:
@@ -203,7 +212,7 @@ def members(node: Node) -> View:
     """Who decides now, who waits, who is dormant."""
     governance = node.machines.governance
     if governance is None:
-        return {"members": [], "waiting": [], "dormant": []}
+        return {"members": [], "waiting": [], "vouched": [], "dormant": []}
     governance.parameters(_now(node).wall_ms)
     electorate = governance.electorate()
     roll = electorate.roll
@@ -215,10 +224,21 @@ def members(node: Node) -> View:
         "members": rows,
         "faulty_max": roll.faulty_max,
         "quorum": roll.quorum,
-        "waiting": [{"author": key.hex(), "from_ms": at_ms} for at_ms, key in electorate.waiting],
+        "waiting": [
+            {"author": key.hex(), "from_ms": at_ms, "sponsors": len(electorate.sponsors.of(key))}
+            for at_ms, key in electorate.waiting
+        ],
+        "vouched": _vouched(electorate),
         "dormant": [key.hex() for key in electorate.dormant],
         "gone": len(electorate.gone),
     }
+
+
+def _vouched(electorate: Electorate) -> list[View]:
+    """Candidates for whom some vouch and who do not wait yet."""
+    sponsors = electorate.sponsors
+    about = sorted({candidate for _, candidate, _ in sponsors.vouched if electorate.is_fresh(candidate)})
+    return [{"author": key.hex(), "sponsors": len(sponsors.of(key)), "needed": SPONSORS_MIN} for key in about]
 
 
 def privacy(node: Node) -> View:

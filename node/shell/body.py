@@ -29,7 +29,7 @@ from luminous.node.shell.host_watch import HostWatch
 from luminous.node.shell.keyfile import Seeds
 from luminous.node.shell.link import Link, MakeTransport
 from luminous.node.shell.paths import Paths
-from luminous.node.shell.restored import learnt_by, restored_node
+from luminous.node.shell.restored import learnt_by, newest_minutes, restored_node
 from luminous.node.shell.service import Service, TooBusy
 from luminous.node.shell.settings import Settings
 from luminous.node.shell.spool_intake import Intake
@@ -299,12 +299,17 @@ class Body:
 
     async def _note_addresses(self, link: Link) -> None:
         known: tuple[str, ...] = ()
+        minutes = networks.read_minutes(self.paths.data)
         while True:
             await trio.sleep(1.0)
             now = link.transport.addresses()
             if now and now != known:
                 known = now
                 networks.keep_addresses(self.paths.data, now)
+            newest = await self.service.ask(newest_minutes)
+            if newest > minutes:
+                minutes = newest
+                networks.keep_minutes(self.paths.data, *minutes)
 
     async def _monitor(self) -> None:
         await self.watch.run(self.service, lambda: self.link)

@@ -34,7 +34,11 @@ from luminous.protocol.reasons import Refused
 
 SCHEMA = 1
 # What a bootstrap node does not do, whoever asks.
-_SIGNING = ("propose", "vote", "member/invite", "member/leave", "member/rotate")
+_SIGNING = (
+    "propose",
+    "vote",
+    *(f"member/{what}" for what in ("invite", "leave", "rotate", "vouch", "object")),
+)
 MEMBERS_ONLY = frozenset(f"/v1/{name}" for name in (*_SIGNING, "override", "consent", "forget"))
 Endpoint = Callable[[Body, Request], Awaitable[dict[str, Any]]]
 

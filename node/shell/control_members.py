@@ -1,6 +1,6 @@
 """The control API of the roll: who decides, ask to admit somebody, leave, move to another key.
 
-Refuses to admit: the members vote.
+Refuses to admit: the members vote, or vouch.
 """
 
 from collections.abc import Awaitable, Callable
@@ -57,7 +57,23 @@ def posts(do: Do) -> dict[str, Endpoint]:
         await do(body, commands.Rotate(str(request.body["successor"]), str(request.body["consent"])))
         return {"successor": str(request.body["successor"]), "rotated": "with the next Minutes"}
 
-    return {"/v1/member/invite": invite, "/v1/member/leave": leave, "/v1/member/rotate": rotate}
+    async def vouch(body: Body, request: Request) -> dict[str, Any]:
+        author = str(request.body["author"])
+        await do(body, commands.Vouch(author, str(request.body["wish"])))
+        return {"author": author, "vouched": "with the next Minutes"}
+
+    async def object_to(body: Body, request: Request) -> dict[str, Any]:
+        author = str(request.body["author"])
+        await do(body, commands.Object(author))
+        return {"author": author, "objected": "with the next Minutes"}
+
+    return {
+        "/v1/member/invite": invite,
+        "/v1/member/leave": leave,
+        "/v1/member/rotate": rotate,
+        "/v1/member/vouch": vouch,
+        "/v1/member/object": object_to,
+    }
 
 
 GET: dict[str, Endpoint] = {"/v1/members": members, "/v1/verify/aggregate": verify_aggregate}

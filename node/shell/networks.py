@@ -9,9 +9,11 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from luminous.crypto.digest import DIGEST_SIZE_BYTES
 from luminous.crypto.keys import signer_from_seed
 from luminous.node.core.config import Membership
 from luminous.node.core.founding import found
@@ -89,15 +91,19 @@ def join(data_dir: Path, line: str) -> dict[str, Any]:
     }
 
 
-def card(data_dir: Path) -> dict[str, Any]:
-    """This machine's card; with its network and the addresses it was last reachable at."""
+def card(data_dir: Path, wish: bytes = b"") -> dict[str, Any]:
+    """This machine's card; with its network and the addresses it was last reachable at.
+
+    ``wish``: its signature that it wants to be on the roll.
+    """
     author = _author(data_dir)
     membership = read_membership(data_dir)
     joined = joined_card(data_dir)
     network = network_of(data_dir)
     name = membership.genesis.name if membership else joined.name if joined else ""
     addresses = read_addresses(data_dir)[:ADDRESSES_PER_CARD_MAX]
-    shown = Card(author, network, name, tuple(addresses))
+    epoch, minutes = read_minutes(data_dir) if network else (0, b"")
+    shown = Card(author, network, name, tuple(addresses), wish, epoch, minutes)
     return {
         "card": write_card(shown),
         "network": None if network is None else network.hex(),
@@ -128,7 +134,10 @@ def read_membership(data_dir: Path) -> Membership | None:
             f"upgrade luminous-node, or move {data_dir / FOLDER} away to start anew",
             Exit.CONFIGURATION,
         )
-    return membership
+    joined = joined_card(data_dir)
+    if joined is None or joined.network != membership.id or not joined.epoch:
+        return membership
+    return replace(membership, known=(joined.epoch, joined.minutes))
 
 
 def joined_card(data_dir: Path) -> Card | None:
@@ -151,6 +160,21 @@ def keep_genesis(data_dir: Path, raw: bytes) -> None:
 def keep_addresses(data_dir: Path, addresses: tuple[str, ...]) -> None:
     """Remember where this machine can be reached, for its card."""
     _write(data_dir, "addresses", json.dumps(list(addresses)).encode())
+
+
+def keep_minutes(data_dir: Path, epoch: int, digest: bytes) -> None:
+    """Remember the newest final Minutes, for this machine's card."""
+    _write(data_dir, "minutes", f"{epoch} {digest.hex()}\n".encode())
+
+
+def read_minutes(data_dir: Path) -> tuple[int, bytes]:
+    """Number and digest of the newest final Minutes that were kept; (0, empty) where there are none."""
+    words = (_read(data_dir, "minutes") or b"").split()
+    try:
+        epoch, digest = int(words[0]), bytes.fromhex(words[1].decode())
+    except (IndexError, ValueError):
+        return 0, b""
+    return (epoch, digest) if epoch > 0 and len(digest) == DIGEST_SIZE_BYTES else (0, b"")
 
 
 def read_addresses(data_dir: Path) -> list[str]:

@@ -53,3 +53,9 @@ def learnt_by(node: Node) -> tuple[experience.Counts, experience.Counts] | None:
     if learning is None:
         return None
     return experience.by_fix(learning.counts()), experience.by_fix(learning.heard())
+
+
+def newest_minutes(node: Node) -> tuple[int, bytes]:
+    """Number and digest of the newest final Minutes here; (0, empty) without any."""
+    governance = node.machines.governance
+    return (0, b"") if governance is None else governance.newest_minutes()

@@ -62,3 +62,18 @@ def test_unsorted_founders_and_bad_keys_are_refused() -> None:
 
     for founders in ((AUTHORS[1], AUTHORS[0]), (AUTHORS[0], AUTHORS[0]), (AuthorId(b"\0" * 32),)):
         assert isinstance(read_genesis(encode(GENESIS.pack(genesis(founders)))), Refused)
+
+
+def test_a_card_may_carry_a_wish_and_the_newest_minutes() -> None:
+    card = Card(AUTHORS[0], NetworkId(b"n" * 16), "box", (), b"w" * 64, 7, b"m" * 32)
+    assert read_card(write_card(card)) == card
+    assert len(write_card(Card(AUTHORS[0], None, "box", ()))) < 100
+
+
+def test_minutes_without_a_number_or_a_network_are_refused() -> None:
+    for card in (
+        Card(AUTHORS[0], NetworkId(b"n" * 16), "box", (), b"", 7, b""),
+        Card(AUTHORS[0], NetworkId(b"n" * 16), "box", (), b"", 0, b"m" * 32),
+        Card(AUTHORS[0], None, "box", (), b"", 7, b"m" * 32),
+    ):
+        assert isinstance(read_card(write_card(card)), Refused)

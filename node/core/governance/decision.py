@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from luminous.node.core.governance.lifecycle import Phase
 from luminous.node.core.governance.pool import Held
 from luminous.protocol.ballots import Choice
+from luminous.protocol.codec import Value
 from luminous.protocol.identifiers import ProposalId
 from luminous.protocol.proposals import Proposal, ProposalKind
 from luminous.protocol.reasons import Refused
@@ -40,6 +41,16 @@ class Decision:
     def proposal(self) -> Proposal:
         """The proposal."""
         return self.held.proposal
+
+    @property
+    def facts(self) -> dict[str, Value]:
+        """What is told when it became final."""
+        return {
+            "proposal": self.id.hex(),
+            "title": self.proposal.title,
+            "phase": self.phase.value,
+            "words": self.words,
+        }
 
     @property
     def words(self) -> str:

@@ -86,6 +86,14 @@ class FirstClosing:
         """Always the founders."""
         return 0
 
+    def newest(self) -> tuple[int, bytes]:
+        """The first closing has no Minutes."""
+        return 0, b""
+
+    def foreign(self) -> str:
+        """Nothing to compare."""
+        return ""
+
     def is_stale(self, anchor: int, issued_at_ms: int) -> bool:
         """Never: the roll does not change."""
         return False

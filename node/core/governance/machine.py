@@ -254,6 +254,14 @@ class Governance:
             return {}
         return {item.window: item.deltas for item in self._closing.agreed_windows()}
 
+    def newest_minutes(self) -> tuple[int, bytes]:
+        """Number and digest of the newest final Minutes; (0, empty) before the first."""
+        return self._closing.newest()
+
+    def history_refused(self) -> str:
+        """Why the Minutes that peers sent are not this network's; empty: they may be."""
+        return self._closing.foreign()
+
     def roll(self) -> Roll:
         """Who decides now."""
         return self._closing.roll()
@@ -354,18 +362,8 @@ class Governance:
         told, self._told = self._told, phases
         if told is None:
             return []
-        news: list[Outcome] = []
-        for identifier in sorted(phases):
-            if told.get(identifier) is not phases[identifier]:
-                decision = self._decision(self._pool.proposals[identifier])
-                facts: dict[str, Value] = {
-                    "proposal": identifier.hex(),
-                    "title": decision.proposal.title,
-                    "phase": decision.phase.value,
-                    "words": decision.words,
-                }
-                news.append(Tell("decision_final", facts))
-        return news
+        changed = [item for item in sorted(phases) if told.get(item) is not phases[item]]
+        return [Tell("decision_final", self._decision(self._pool.proposals[item]).facts) for item in changed]
 
     def _phase(self, identifier: ProposalId, wall_ms: int) -> Phase:
         steps = self._force.steps.get(identifier)

@@ -44,9 +44,21 @@ _STALE_MS = 24 * 60 * 60 * 1000
 
 
 class MinutesClosing:
-    """Registry of epochs. ``pace_ms``: how long the first leader of an epoch is given; taste, not law."""
+    """Registry of epochs. ``pace_ms``: how long the first leader of an epoch is given; taste, not law.
 
-    def __init__(self, me: AuthorId | None, pool: Pool, pace_ms: int = 10_000) -> None:
+    ``known``: number and digest of Minutes that came by another way than from peers. Before the chain reaches
+    them nothing is final and nothing is signed here; a chain with others in their place is refused.
+    """
+
+    def __init__(
+        self,
+        me: AuthorId | None,
+        pool: Pool,
+        pace_ms: int = 10_000,
+        known: tuple[int, bytes] | None = None,
+    ) -> None:
+        self._known = known or (0, b"")
+        self._is_foreign = False
         self._pool = pool
         self._pace_ms = pace_ms
         self._epochs = Epochs(me, pool.roll)
@@ -140,6 +152,9 @@ class MinutesClosing:
             minutes = None if reports is None else self._derive(number, reports)
             if not isinstance(minutes, Minutes):
                 break
+            self._is_foreign = number == self._known[0] and minutes.value != self._known[1]
+            if self._is_foreign:
+                break
             self._epochs.append(minutes)
             self._joined_at_ms = self._since_ms = self._urgent_at_ms = None
         return self._epochs.number > before
@@ -158,7 +173,7 @@ class MinutesClosing:
         """Everything that is due by the wall clock, each slot once."""
         self._advance()
         self._ticked_ms = at.wall_ms
-        if self._epochs.me < 0 or self.is_double():
+        if self._epochs.me < 0 or self.is_double() or not self._is_reached():
             return ()
         outcomes: list[Outcome] = []
         if synced:
@@ -299,7 +314,7 @@ class MinutesClosing:
 
     def deadline_ms(self, grace_ms: int) -> int | None:
         """The next freeze, the end of a leader's patience, or the end of the iteration."""
-        if self._epochs.me < 0 or self.is_double():
+        if self._epochs.me < 0 or self.is_double() or not self._is_reached():
             return None
         retry_ms = self._ticked_ms + _RETRY_MS
         moments = [
@@ -329,12 +344,28 @@ class MinutesClosing:
     def settled(self) -> list[Settled]:
         """Final outcomes in the order of the Minutes."""
         self._advance()
+        if not self._is_reached():
+            return []
         return [
             Settled(counted.proposal, counted.tally, minutes.at_ms, minutes.epoch)
             for minutes in self._epochs.chain
             for counted in minutes.outcomes
             if counted.proposal in self._pool.proposals
         ]
+
+    def newest(self) -> tuple[int, bytes]:
+        """Number and digest of the newest final Minutes; (0, empty) before the first."""
+        newest = self._epochs.chain[-1]
+        return (newest.epoch, newest.value) if newest.epoch and self._is_reached() else (0, b"")
+
+    def foreign(self) -> str:
+        """Why the Minutes that peers sent are not those of the card; empty: they may be."""
+        if not self._is_foreign:
+            return ""
+        return f"peers sent other Minutes {self._known[0]} than the card names with which this machine joined"
+
+    def _is_reached(self) -> bool:
+        return self._epochs.number > self._known[0]
 
     def chain(self) -> tuple[Minutes, ...]:
         """The final Minutes so far, the beginning (epoch 0) included."""
@@ -351,9 +382,9 @@ class MinutesClosing:
     def explain(self, proposal: ProposalId) -> tuple[bool, tuple[str, ...]]:
         """Derive the outcome again from the held Reports and compare."""
         counted = self._epochs.decided.get(proposal)
-        if counted is None:
+        if counted is None or not self._is_reached():
             roll = self._epochs.roll
-            return True, (*_sizes(roll), "no Minutes yet: not final")
+            return not self._is_foreign, (*_sizes(roll), self.foreign() or "no Minutes yet: not final")
         minutes = next(item for item in self._epochs.chain if counted in item.outcomes)
         roll = self._epochs.electorates[minutes.epoch - 1].roll
         reports = self.reports_of(minutes.epoch, minutes.value) or ()

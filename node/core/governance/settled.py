@@ -52,6 +52,14 @@ class Closing(Protocol):
         """The number of the Minutes whose roll a proposal made now asks."""
         ...
 
+    def newest(self) -> tuple[int, bytes]:
+        """Number and digest of the newest final Minutes; (0, empty) before the first."""
+        ...
+
+    def foreign(self) -> str:
+        """Why the Minutes that peers sent are another history than the known one's; empty: they are not."""
+        ...
+
     def is_stale(self, anchor: int, issued_at_ms: int) -> bool:
         """Did a proposal ask an old roll although a newer one had been final for long?"""
         ...

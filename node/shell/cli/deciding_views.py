@@ -101,6 +101,35 @@ def decision(row: Facts) -> str:
     return f"{safe(row.get('title'))}\n{pairs(shown)}"
 
 
+def members(facts: Facts) -> str:
+    """The roll first, then who waits, for whom some vouch, and who sleeps."""
+    rows = [row for row in facts.get("members") or () if isinstance(row, dict)]
+    if not rows:
+        return "this network has no members who could decide"
+    shown: list[dict[str, object]] = [
+        {
+            "member": str(row.get("author", ""))[:16] + (" (this machine)" if row.get("me") else ""),
+            "last seen": when(row.get("seen_at_ms")),
+        }
+        for row in rows
+    ]
+    lines = [
+        f"{len(rows)} members; {facts.get('quorum')} of them make an outcome final, "
+        f"{facts.get('faulty_max')} may lie",
+        table(shown),
+    ]
+    for row in facts.get("waiting") or ():
+        by = f"{row.get('sponsors')} vouch" if row.get("sponsors") else "by vote"
+        lines.append(f"waits    {str(row.get('author', ''))[:16]}  {by}; joins {when(row.get('from_ms'))}")
+    for row in facts.get("vouched") or ():
+        words = f"{row.get('sponsors')} of {row.get('needed')} vouch"
+        lines.append(f"asks     {str(row.get('author', ''))[:16]}  {words}")
+    lines += [f"dormant  {str(key)[:16]}  returns when its node runs" for key in facts.get("dormant") or ()]
+    if facts.get("gone"):
+        lines.append(f"{facts['gone']} keys left, were given up or convicted, and never return")
+    return "\n".join(lines)
+
+
 def parameters(facts: Facts) -> str:
     """What differs from the defaults with its origin and meaning, then the defaults in one line each."""
     rows = [row for row in facts.get("parameters") or () if isinstance(row, dict)]

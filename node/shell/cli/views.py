@@ -115,11 +115,16 @@ def verify(facts: Facts) -> str:
     """Whether every outcome comes out the same again."""
     outcomes = _maps(facts.get("outcomes"))
     lines = [f"{'ok   ' if row.get('holds') else 'WRONG'}  {safe(row.get('title'))}" for row in outcomes]
-    for row in outcomes:
-        lines += [f"       {safe(line)}" for line in row.get("why") or () if not row.get("holds")]
+    lines = [
+        text
+        for head, row in zip(lines, outcomes, strict=True)
+        for text in (head, *(f"       {safe(line)}" for line in row.get("why") or ()))
+    ]
     verdict = (
         "every outcome comes out the same" if facts.get("holds") else "some outcomes do not come out the same"
     )
+    if facts.get("history_refused"):
+        verdict = f"nothing is final here: {safe(facts['history_refused'])}"
     windows = len(_maps(facts.get("windows")))
     return "\n".join([*lines, f"{len(outcomes)} decisions, {windows} learning windows recounted: {verdict}"])
 

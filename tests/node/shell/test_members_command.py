@@ -37,6 +37,24 @@ class Home:
         return found
 
 
+def revoked_by_its_own_word(founder: Home, friend: Home, file: Path) -> None:
+    """What a candidate and a careful owner write, on a machine whose node does not run."""
+    assert friend.type("member", "ask").returncode == 7
+    card = founder.facts("network", "card")["card"]
+    assert friend.type("network", "join", card).returncode == 0
+    wish = friend.facts("member", "ask")["card"]
+    few = founder.type("member", "vouch", wish)
+    assert few.returncode == 1 and "everybody votes" in few.stderr
+    silent = founder.type("member", "vouch", friend.facts("network", "card")["card"])
+    assert silent.returncode == 2 and "member ask" in silent.stderr
+    assert founder.type("member", "object", "ff").returncode == 2
+    assert friend.facts("member", "revocation", str(file))["author"] == friend.facts("id")["author"]
+    assert file.stat().st_mode & 0o077 == 0
+    assert friend.type("member", "revocation", str(file)).returncode == 2
+    assert founder.type("member", "revoke", str(file)).returncode == 2
+    assert founder.facts("member", "revoke", str(file), "--yes")["held"] is True
+
+
 def test_one_command_each_side_and_one_vote(tmp_path: Path) -> None:
     founder, friend = Home(tmp_path / "a"), Home(tmp_path / "b")
     for home in (founder, friend):
@@ -72,6 +90,9 @@ def test_one_command_each_side_and_one_vote(tmp_path: Path) -> None:
         assert unknown.returncode == 1 and "no Minutes list this window" in unknown.stdout
         assert founder.type("verify", "nonsense").returncode == 2
         assert founder.type("member", "rotate", str(friend.data / "keys")).returncode == 1
+        shown = founder.type("member", "list").stdout
+        assert "2 members; 2 of them make an outcome final" in shown and "(this machine)" in shown
+        revoked_by_its_own_word(founder, friend, tmp_path / "revocation")
     finally:
         process.send_signal(signal.SIGTERM)
         process.stdout.read()

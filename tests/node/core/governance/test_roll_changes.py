@@ -316,3 +316,17 @@ def test_objections_reach_the_roll_and_below_fifty_nobody_vouches(monkeypatch: p
     assert election.members[0].governance.electorate().waiting == ()
     settle(election, now_ms + 3 * DAY_MS)
     assert rolls(election) == [election.roll.members] * 6
+
+
+def test_a_revocation_signed_in_advance_takes_the_key_off_and_only_its_own() -> None:
+    """It was written at ``START_MS`` and is sent by another machine months later."""
+    election = Election(5)
+    in_advance = sealed(4, Kind.OPERATION, Operation(Verb.REVOKE), START_MS, 0)
+    now_ms = closed_vote(election, START_MS + 20 * DAY_MS, (0, 1, 2, 3, 4))
+    election.spread([in_advance], now_ms, range(4))
+    for _ in range(60):
+        now_ms += 500
+        sent = [item for number in range(4) for item in election.members[number].tick(now_ms)]
+        election.spread(sent, now_ms, range(4))
+    assert set(rolls(election)[:4]) == {tuple(key(number) for number in range(4))}
+    assert key(4) in election.members[0].governance.electorate().gone

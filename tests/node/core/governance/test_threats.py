@@ -1,18 +1,21 @@
 """Rows of the threat table that had no test of their own, and that each row names a real one."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from luminous.node.core.governance import minutes as closing
+from luminous.node.core.governance.machine import Governance
 from luminous.node.core.governance.pool import PROPOSALS_PER_AUTHOR_MAX, VERSIONS_MAX
 from luminous.protocol.ballots import BALLOT_SEQUENCE_MAX, Ballot, Choice
-from luminous.protocol.identifiers import ProposalId
+from luminous.protocol.identifiers import AuthorId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ORPHANS_PER_AUTHOR_MAX
 from luminous.protocol.proposals import Proposal, ProposalKind, Threshold
-from luminous.simulations.election import START_MS, Election, instant, sealed
+from luminous.protocol.reasons import Refused
+from luminous.simulations.election import LAW, START_MS, Election, instant, sealed, signer_of
 
 ROOT = Path(__file__).resolve().parents[4]
 CLOSES_MS = START_MS + 10_000
@@ -109,6 +112,55 @@ def test_a_member_who_was_convicted_cannot_keep_the_others_from_closing(
     assert run() == 3
     monkeypatch.setattr(closing.Operations, "pending", lambda self, *given: {})
     assert run() == 4
+
+
+def closed_by_old_keys(title: str) -> tuple[Election, ProposalId]:
+    """A chain of one epoch: what happened, or what the founders' keys, stolen later, make up."""
+    election = Election(4)
+    asked = Proposal(ProposalKind.TEXT, title, "", (), Threshold.SIMPLE, CLOSES_MS)
+    (opening,) = election.do(0, election.members[0].governance.propose(asked, instant(START_MS)), START_MS)
+    election.spread([opening], START_MS)
+    proposal = ProposalId(opening.id)
+    voted(election, proposal)
+    election.settle(CLOSES_MS + 1_100)
+    return election, proposal
+
+
+def test_a_history_forged_with_old_keys_is_refused_by_who_joined_with_a_card() -> None:
+    real, asked = closed_by_old_keys("what happened")
+    forged, made_up = closed_by_old_keys("what the thieves wish")
+    known = real.members[0].governance.newest_minutes()
+    assert known[0] == 1 and known != forged.members[0].governance.newest_minutes()
+
+    def joiner(history: Election, known: tuple[int, bytes] | None) -> Governance:
+        build = partial(closing.MinutesClosing, known=known)
+        node = Governance(AuthorId(signer_of(9).public), history.roll, LAW, build=build)
+        for envelope in history.members[0].held.values():
+            node.hear(envelope, instant(CLOSES_MS))
+        node.tick(instant(CLOSES_MS + 60_000))
+        return node
+
+    honest = joiner(real, known).decision(asked)
+    assert not isinstance(honest, Refused) and honest.is_final
+    deceived = joiner(forged, known)
+    decision = deceived.decision(made_up)
+    assert not isinstance(decision, Refused) and not decision.is_final
+    assert "card" in deceived.history_refused() and not deceived.verify()[0].holds
+    # Without what the card names nobody could tell: the planted fault.
+    trusting = joiner(forged, None).decision(made_up)
+    assert not isinstance(trusting, Refused) and trusting.is_final
+
+
+def test_nothing_is_final_or_signed_before_the_minutes_of_the_card_are_reached() -> None:
+    real, asked = closed_by_old_keys("the first epoch")
+    build = partial(closing.MinutesClosing, known=(2, b"m" * 32))
+    node = Governance(real.roll.members[1], real.roll, LAW, build=build)
+    for envelope in real.members[0].held.values():
+        node.hear(envelope, instant(CLOSES_MS))
+    assert node.tick(instant(CLOSES_MS + 60_000)) == ()
+    decision = node.decision(asked)
+    assert not isinstance(decision, Refused) and not decision.is_final
+    assert node.history_refused() == ""
 
 
 def test_every_row_of_the_threat_table_names_a_test_that_exists() -> None:
