@@ -116,6 +116,33 @@ def test_under_siege_machines_that_close_by_their_own_view_disagree(here: None) 
         assert not held(play(SIEGE, 1)["checks"], "agreement")
 
 
+def _two_faced(nodes: int, liars: int) -> Scenario:
+    honest = nodes - liars
+    return msgspec.structs.replace(
+        read_scenario("siege_plus_one"),
+        nodes=nodes,
+        duration_ms=200_000,
+        grace_ms=10_000,
+        adversary=(Adversary(kind="equivocate", count=liars, every_ms=50_000),),
+        partition=(Partition(from_ms=10_000, until_ms=110_000),),
+        vote=(
+            Vote(
+                title="Twice",
+                key="feature.command_prediction",
+                value=0,
+                yes=honest - honest // 2,
+                no=honest // 2,
+                closes_ms=40_000,
+            ),
+        ),
+    )
+
+
+def test_one_liar_more_than_can_be_borne_breaks_it_visibly_and_one_less_does_not(here: None) -> None:
+    assert not held(play(_two_faced(4, 2), 1)["checks"], "agreement")
+    assert held(play(_two_faced(4, 1), 1)["checks"])
+
+
 HOSTILE = Scenario(
     id="mesh-hostile",
     summary="Liars, forgers, flooders and a stranger, all at once.",

@@ -245,6 +245,28 @@ def test_an_evaluation_that_cannot_be_says_why(kind: str, message: str) -> None:
     assert run.exit_code != 0 and message in str(run.exception)
 
 
+def test_the_report_of_convergence_says_what_the_command_prints_and_what_is_not_exact() -> None:
+    def point(level: str, error: float) -> dict[str, Any]:
+        return {
+            "nodes": 24, "level": level, "seed": 1, "window": 0,
+            "error": error, "low": 0.0, "high": 1.0, "is_within": error <= 1.0,
+        }  # fmt: skip
+
+    found = {
+        "converge": {
+            "points": [point("PUBLIC", 0.0), point("DIFFERENTIAL", 0.5)],
+            "worlds": [{"nodes": 24, "exact_on": 24}],
+            "utility": [],
+        }
+    }
+    page = render(found)
+    assert "PUBLIC, a fleet" in page and "<td>24 of 24</td>" in page and "class=bad" not in page
+    found["converge"]["worlds"][0]["exact_on"] = 23
+    assert "<td class=bad>23 of 24</td>" in render(found)
+    found["converge"]["points"][1] = point("DIFFERENTIAL", 1.5)
+    assert "<td class=bad>0 of 1</td>" in render(found)
+
+
 @pytest.mark.slow
 def test_models_converge_to_the_pooled_optimum() -> None:
     from luminous.simulations.convergence import converge
