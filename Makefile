@@ -1,7 +1,7 @@
 # Two commands for everybody: `make demo` shows what luminous-node does, `make test` proves it.
 # Everything runs in .venv, which the first use makes (setup.sh says what it needs and why).
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs format bench long lock clean
+.PHONY: help demo test check docs format bench gossipy long lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,7 @@ help:
 	@echo "make test    the tests that CI runs"
 	@echo "make check   format, lint, types, imports, unit tests, determinism"
 	@echo "make bench   measurements, printed and written to build/bench.json"
+	@echo "make gossipy what make bench compares learning with: gossipy-dfl and torch, 6 GB"
 	@echo "make long    the tests that do not fit CI"
 	@echo "make docs    write the generated pages of docs/ anew"
 	@echo "make format  let ruff write the files as it likes them"
@@ -38,6 +39,11 @@ check: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m luminous.simulations.bench $(ARGS)
+
+# torch pins much and weighs 6 GB, so it is nobody's extra. torchvision: gossipy-dfl imports it, undeclared.
+gossipy: $(VENV)/.ready-run
+	$(BIN)/python -m venv .venv-gossipy
+	.venv-gossipy/bin/pip install -q gossipy-dfl==0.0.1 torchvision
 
 long: $(VENV)/.ready-test
 	$(BIN)/pytest -m long $(ARGS)

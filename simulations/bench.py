@@ -257,12 +257,15 @@ def measure_world() -> Iterator[Figure]:
 
 
 def measure_learning() -> Iterator[Figure]:
-    """Node-rounds a second of the vectorised study; one member's secure-aggregation work."""
+    """Node-rounds a second of the vectorised study beside gossipy-dfl; one member's secure aggregation."""
+    from luminous.simulations.bench_learning import compare
     from luminous.simulations.cohort_cost import measure_cohort
-    from luminous.simulations.learning_rounds import measure_speed
 
-    speed = measure_speed()
-    yield Figure("learning_node_rounds_per_s", speed.node_rounds_per_second, "1/s")
+    found = compare()
+    theirs = (
+        ("", None, None) if found.theirs is None else ("gossipy-dfl", found.theirs, found.ours / found.theirs)
+    )
+    yield Figure("learning_node_rounds_per_s", found.ours, "1/s", *theirs)
     costs = [measure_cohort(seed=seed) for seed in range(1, 6)]
     spent = statistics.median(cost.mask_ms + cost.deal_ms for cost in costs)
     yield Figure("secure_aggregation_ms", spent, "ms/member, 16 x 4096")
