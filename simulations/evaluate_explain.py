@@ -16,6 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from luminous.node.core.causes.answer import OTHER as NO_CLASS
+from luminous.node.core.causes.answer import public_id
 from luminous.node.core.causes.neighbours import Corpus, KnownText
 from luminous.node.core.causes.signature import masked_cause
 from luminous.node.core.causes.text import read_failure
@@ -23,8 +25,6 @@ from luminous.node.shell.explain import explain_text
 from luminous.simulations.intervals import wilson
 
 HELD_OUT_OF_TEN = 4
-# The label of a text that no class fits: another program's failure, a log of success. Right is to abstain.
-NO_CLASS = "other"
 CONFIDENT_ABOVE = 0.8
 BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.01)
 
@@ -56,9 +56,9 @@ class Outcome:
     neighbours: tuple[str, ...]
 
     def is_right(self, places: int = 1) -> bool:
-        """Whether the label is among the first ``places`` classes; a text of no class must be left alone."""
+        """Whether the label is among the first ``places`` classes; a text of no class must get none."""
         if self.row.label == NO_CLASS:
-            return self.abstained
+            return self.abstained or self.ranked[:1] == (NO_CLASS,)
         return not self.abstained and self.row.label in self.ranked[:places]
 
 
@@ -90,7 +90,7 @@ def answer_all(rows: list[Row]) -> list[Outcome]:
     outcomes = []
     for row, line in zip(rows, masked, strict=True):
         answer = explain_text(row.text, command=row.command, exit_code=row.exit_code, ask=False)
-        ranked = tuple(class_id for class_id, _, _ in answer.candidates)
+        ranked = tuple(public_id(class_id) for class_id, _, _ in answer.candidates)
         near = tuple(class_id for class_id, _ in known.nearest_masked(line, 3, leave_out=row.source))
         confidence = answer.candidates[0][1] if answer.candidates else 0.0
         outcomes.append(Outcome(row, ranked, confidence, answer.class_id is None, near))
@@ -111,7 +111,7 @@ def figures(outcomes: list[Outcome]) -> dict[str, Any]:
         "ac1": _rate(first, n),
         "ac3": _rate(third, n),
         "abstained": _rate(sum(o.abstained for o in outcomes), n),
-        "no_class_left_alone": _rate(sum(o.abstained for o in no_class), len(no_class)),
+        "no_class_left_alone": _rate(sum(o.is_right() for o in no_class), len(no_class)),
         "confident_and_wrong": _rate(wrong, n),
         "chance_ac1": {
             "uniform": round(1 / len(labels), 3) if labels else None,

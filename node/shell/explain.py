@@ -64,7 +64,7 @@ def explain_text(
         text = text[:HEAD_SIZE_BYTES_MAX] + "\n" + text[-TAIL_SIZE_BYTES_MAX:]
     failure = read_failure(text, cut=cut)
     catalogue = load_catalogue()
-    folder = _folder(root)
+    folder = _named_repository(failure) or _folder(root)
     files = read_user_files(failure, folder)
     words = split_command(command)
     finding = find(catalogue, load_corpus(), failure, exit_code, words)
@@ -149,6 +149,19 @@ def _read_into(texts: dict[str, str], path: Path) -> None:
         texts[name] = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError, ValueError):
         return
+
+
+def _named_repository(failure: FailureText) -> Path | None:
+    """The working tree that the text itself names, if it is here and belongs to who asks."""
+    match = re.search(
+        r"Git tree '(/[^'\n]+)' is dirty|git\+file://(/[^'\s?#]+)", failure.said + failure.trace
+    )
+    folder = _folder(match[1] or match[2]) if match else None
+    try:
+        mine = folder is not None and folder.stat().st_uid == os.getuid() and (folder / ".git").exists()
+    except OSError:
+        return None
+    return folder if mine else None
 
 
 def _folder(root: Path | str | None) -> Path | None:

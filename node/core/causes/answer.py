@@ -9,6 +9,17 @@ from typing import Any
 SCHEMA = 1
 TEXT_LINES_MAX = 20
 LINE_CHARS_MAX = 200
+# What to do is never cut for shortness: half a fix is none.
+FIX_CHARS_MAX = 480
+
+
+# What programs read for a failure that the closed list of classes has no name for.
+OTHER = "other"
+
+
+def public_id(class_id: str) -> str:
+    """The id of the closed list: entries beyond it are all "other"."""
+    return OTHER if class_id.startswith(OTHER + "_") else class_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +89,9 @@ class Answer:
         """Schema 1 of ``explain --json``; fields may be added."""
         return {
             "schema": SCHEMA,
-            "class": self.class_id,
-            "candidates": [{"class": c, "confidence": round(p, 3)} for c, p, _ in self.candidates],
+            "class": public_id(self.class_id) if self.class_id else None,
+            "about": self.class_id if self.class_id and public_id(self.class_id) == OTHER else None,
+            "candidates": [{"class": public_id(c), "confidence": round(p, 3)} for c, p, _ in self.candidates],
             "cause": self.cause,
             "where": {"file": self.file, "line": self.line or None} if self.file else None,
             "fixes": [fix.to_json() for fix in self.fixes],
@@ -97,7 +109,7 @@ class Answer:
         if self.class_id is None:
             lines = ["I do not know this one." if not self.candidates else "I am not sure about this one."]
             if self.candidates:
-                guesses = ", ".join(f"{c} ({round(p * 100)} %)" for c, p, _ in self.candidates[:3])
+                guesses = ", ".join(f"{public_id(c)} ({round(p * 100)} %)" for c, p, _ in self.candidates[:3])
                 lines.append(f"It might be: {guesses}.")
             if self.said:
                 lines.append(f"  it says   {_short(self.said)}")
@@ -106,24 +118,29 @@ class Answer:
             return "\n".join(lines) + "\n"
         lines = [f"What broke  {self.cause}"]
         if self.file:
-            lines.append(f"Where       {self.file}" + (f":{self.line}" if self.line else ""))
+            not_yours = (
+                " (a copy in the store, not a file to edit)" if self.file.startswith("/nix/store/") else ""
+            )
+            lines.append(f"Where       {self.file}" + (f":{self.line}" if self.line else "") + not_yours)
         if self.said:
             lines.append(f"It says     {_short(self.said)}")
         why = self.candidates[0][2]
-        lines.append(f"Why I think so  {why}; {round(self.confidence * 100)} % sure ({self.class_id})")
+        lines.append(
+            f"Why I think so  {why}; {round(self.confidence * 100)} % sure ({public_id(self.class_id)})"
+        )
         lines += [f"Looked at   {asked.question}: {asked.answer}" for asked in self.asked[:3]]
         lines += self._fix_lines(TEXT_LINES_MAX - 4 - len(lines))
         if self.more_behind:
             lines.append("There may be more behind this one: Nix stops at the first fault.")
         if self.prevention:
-            lines.append(f"Next time   {_short(self.prevention)}")
+            lines.append(f"Next time   {_short(self.prevention, FIX_CHARS_MAX)}")
         lines.append("Nothing was changed, nothing was sent.")
         return "\n".join(lines) + "\n"
 
     def _fix_lines(self, room: int) -> list[str]:
         lines: list[str] = []
         for number, fix in enumerate(self.fixes[:3], 1):
-            block = [f"Fix {number}       {_short(fix.text)}"]
+            block = [f"Fix {number}       {_short(fix.text, FIX_CHARS_MAX)}"]
             if fix.evidence.startswith("worked here"):
                 block.append(f"    {fix.evidence}")
             if fix.diff is not None:
@@ -140,5 +157,5 @@ class Answer:
         return lines
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LINE_CHARS_MAX else text[: LINE_CHARS_MAX - 1] + "…"
+def _short(text: str, most: int = LINE_CHARS_MAX) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -16,7 +16,23 @@ STAGES = ("usage", "parse", "evaluate", "fetch", "build", "activate", "system")
 # Where nothing else can wait behind the failure: activation is the last stage, and these end no pipeline.
 STAGES_NOTHING_BEHIND = ("activate",)
 CLASSES_NOTHING_BEHIND = ("path_in_use", "store_corruption")
-CONDITIONS = ("", "silent", "total", "boot", "tmp", "daemon_down")
+CONDITIONS = (
+    "",
+    "silent",
+    "total",
+    "boot",
+    "tmp",
+    "daemon_down",
+    "database",
+    "first_copy",
+    "wants_network",
+    "store_lock",
+    "in_home",
+    "auto_upgrade",
+    "unsure",
+    "no_command",
+    "flake_output",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,7 @@ class ErrorClass:
     stage: str
     cause: str
     general: str
+    unsure: str  # the cause in words while state has not told it apart from another; "" for none
     prevention: str
     asks: tuple[str, ...]
     rules: tuple[Rule, ...]
@@ -94,6 +111,7 @@ def _parse_class(class_id: str, table: Mapping[str, Any]) -> ErrorClass:
         table["stage"],
         table["cause"],
         table["general"],
+        table.get("unsure", ""),
         table["prevention"],
         tuple(table["asks"]),
         tuple(_parse_rule(class_id, rule) for rule in table["rules"]),

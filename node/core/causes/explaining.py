@@ -22,12 +22,12 @@ from luminous.node.core.causes.neighbours import Corpus
 from luminous.node.core.causes.proposals import propose
 from luminous.node.core.causes.redact import hide_secrets
 from luminous.node.core.causes.remedies import make_fixes
-from luminous.node.core.causes.signature import cause_line, signature
+from luminous.node.core.causes.signature import builder_line, cause_line, signature
 from luminous.node.core.causes.situation import NO_STATE, Situation
 from luminous.node.core.causes.state import settle
 from luminous.node.core.causes.text import FailureText
 from luminous.node.core.causes.user_files import UserFiles
-from luminous.node.core.causes.where import Place, choose
+from luminous.node.core.causes.where import Place, choose, is_foreign
 
 FIXES_MAX = 5
 # Compilers and other tools say "error:" too.
@@ -40,6 +40,11 @@ _NIX_SPOKE = (
 )
 # Classes whose place says nothing about the user's file.
 _NO_PLACE = ("disk_full", "inodes_exhausted", "network_unreachable", "daemon_unreachable", "out_of_memory")
+# Classes whose line in nixpkgs says nothing: the user's choice of the package is what counts.
+_OWN_PLACE_ONLY = ("unfree_license", "insecure_package", "broken_package")
+# Classes that a builder's own words tell best.
+_BUILDS = ("build_failed", "dependency_build_failed")
+UNSURE_BELOW = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,10 @@ def explain(catalogue: Catalogue, failure: FailureText, finding: Finding, at: Si
     """The answer; ``class_id`` is None when nothing is known well enough."""
     candidates = settle(finding.candidates, at.state)
     shown = tuple((c.class_id, min(c.confidence, 0.99), c.why) for c in candidates)
-    said = hide_secrets(cause_line(failure))[:FACT_CHARS_MAX]
+    line = cause_line(failure)
+    if candidates and candidates[0].class_id in _BUILDS:
+        line = builder_line(failure) or line
+    said = hide_secrets(line)[:FACT_CHARS_MAX]
     mark = signature(failure).hex()
     if not candidates or candidates[0].confidence < ABSTAIN_BELOW:
         return Answer(
@@ -102,11 +110,14 @@ def explain(catalogue: Catalogue, failure: FailureText, finding: Finding, at: Si
     entry = catalogue.classes[candidates[0].class_id]
     facts = gather_facts(entry.id, finding.hits, failure, at)
     place = None if entry.id in _NO_PLACE else locate(entry, facts, failure, at.files)
+    if place is not None and entry.id in _OWN_PLACE_ONLY and place.file.startswith("/nix/store/"):
+        place = None
+    unsure = entry.unsure if candidates[0].confidence < UNSURE_BELOW else ""
     fixes = make_fixes(entry, facts, place, failure, at)
     return Answer(
         entry.id,
         shown,
-        words(entry.cause, facts) or entry.general,
+        words(unsure, facts) or words(entry.cause, facts) or entry.general,
         place.file if place else None,
         place.line if place else 0,
         fixes[:FIXES_MAX],
@@ -125,6 +136,9 @@ def locate(
     place = choose(failure, files.own)
     if place is not None and place.line and (place.file in files.texts or not place.file.startswith("/nix/")):
         return place
+    named = facts.get("argument_file", "")
+    if named and (place is None or is_foreign(place.file)):
+        return Place(files.own(named) or named, 0)
     option = facts.get("option", "")
     if option:
         wanted = place.file if place else None

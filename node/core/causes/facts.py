@@ -37,9 +37,12 @@ def gather_facts(class_id: str, hits: tuple[Hit, ...], failure: FailureText, at:
     store = re.search(r"/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+", facts.get("path", ""))
     if store:
         facts["store_path"] = store[0]
-    argument = re.search(r"module argument '([\w-]+)'", failure.trace + failure.outside)
+    argument = re.search(
+        r"module argument '([\w-]+)'(?: in [\"'](/[^\"'\n]+)[\"'])?", failure.trace + failure.outside
+    )
     if argument:
         facts["argument"] = argument[1]
+        facts["argument_file"] = argument[2] or ""
     tool = re.search(r"(?:^|[\s:])([A-Za-z][\w.+-]{1,40}): (?:command )?not found", failure.outside, re.M)
     if tool:
         facts["tool"] = tool[1]
@@ -56,6 +59,15 @@ def gather_facts(class_id: str, hits: tuple[Hit, ...], failure: FailureText, at:
     facts |= _channel_facts(name)
     if at.state.git_path in ("untracked",):
         facts["untracked_path"] = at.state.git_file
+    likely = re.search(r"(?:^|-source/)(?!/)(?!\S*\.\./)([^\s'\"]+)$", facts.get("path", ""))
+    if likely and not at.state.git_path:
+        facts["likely_path"] = likely[1]
+    output = re.search(
+        r"'(?P<name>(?P<output>(?:nixos|darwin|home)Configurations)\.[\"]?(?P<output_name>[^\"'.\s]+)[^'\n]*)'",
+        facts.get("names", ""),
+    )
+    if output:
+        facts |= output.groupdict()
     if at.state.git_path == "deleted":
         facts["deleted_path"] = at.state.git_file
     if at.state.found_channel:

@@ -22,6 +22,11 @@ from luminous.node.core.causes.verbs import VERBS, Kind, fill, setting_text
 from luminous.node.core.causes.where import Place
 
 EDITS_TRIED_MAX = 24
+# A build that asks for the network, which a sandbox does not give.
+_NETWORK_IN_BUILD = (
+    r"could ?n[o']t resolve host|temporary failure in name resolution|network is unreachable"
+    r"|name or service not known|getaddrinfo|ENOTFOUND|EAI_AGAIN|spurious network error"
+)
 # Options that only Home Manager has.
 _HOME_OPTIONS = ("home.", "gtk", "xdg.config", "wayland.windowManager", "dconf.settings", "home-manager")
 
@@ -41,7 +46,7 @@ def _fixes(
     entry: ErrorClass, facts: dict[str, str], place: Place | None, failure: FailureText, at: Situation
 ) -> Iterator[Fix]:
     for template in entry.fixes:
-        if template.condition and not _holds(template.condition, facts, failure, at.state):
+        if template.condition and not _holds(template.condition, facts, failure, at):
             continue
         verb = VERBS[template.verb]
         fix: Fix | None = None
@@ -59,8 +64,8 @@ def _fixes(
             yield fix
 
 
-def _holds(condition: str, facts: Mapping[str, str], failure: FailureText, state: MachineState) -> bool:
-    where = facts.get("where", "")
+def _holds(condition: str, facts: Mapping[str, str], failure: FailureText, at: Situation) -> bool:
+    where, path, state = facts.get("where", ""), facts.get("path", ""), at.state
     return {
         "silent": "silence" in facts.get("what", "") or "of silence" in failure.outside,
         "total": "of silence" not in failure.outside,
@@ -69,6 +74,19 @@ def _holds(condition: str, facts: Mapping[str, str], failure: FailureText, state
         or "/nix-build-" in where
         or state.full_space == "/tmp",
         "daemon_down": state.daemon == "stopped",
+        # a full disk cannot take the database's own writes either
+        "database": "database or disk is full" in failure.outside,
+        # Home Manager keeps copies already when it is a copy that stands in the way
+        "first_copy": "original" not in facts,
+        "wants_network": re.search(_NETWORK_IN_BUILD, failure.outside, re.I) is not None,
+        "store_lock": re.match(r"/nix/(?:store|var/nix/(?:db|temproots|gcroots|gc\.lock))\b", path)
+        is not None
+        and state.daemon != "stopped",
+        "in_home": path.startswith(("/home/", "/Users/", "/root/")),
+        "auto_upgrade": "nixos-upgrade" in failure.outside or "nixos-upgrade" in " ".join(at.command),
+        "unsure": not state.git_path and state.daemon != "stopped",
+        "no_command": not at.command,
+        "flake_output": "output" in facts,
     }[condition]
 
 

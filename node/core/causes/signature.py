@@ -108,6 +108,22 @@ def cause_line(failure: FailureText) -> str:
     return next((t.strip() for t in reversed(said) if t.strip()), "")
 
 
+def builder_line(failure: FailureText) -> str:
+    """The first line of a builder's marked log that tells of an error, else its last; "" without one."""
+    log = [line.text.strip() for line in failure.lines if line.kind is LineKind.LOG and line.text.strip()]
+    telling = (text for text in log if _tells_of_error().search(text))
+    return next(telling, log[-1] if log else "")
+
+
+@lru_cache(maxsize=1)
+def _tells_of_error() -> re.Pattern[str]:
+    return re.compile(
+        r"\berror\b|\bfatal\b|\bfailed\b|\bcannot\b|could ?n[o']t|not found|undefined reference"
+        r"|No such file|panicked|Permission denied|Traceback",
+        re.I,
+    )
+
+
 def mask(line: str) -> str:
     """``line`` without what is private or accidental."""
     for pattern, replacement in _masks():

@@ -300,7 +300,8 @@ def test_each_class_catches_its_text_and_not_its_neighbour(text, label, other, o
 def test_every_class_of_the_list_has_a_text_here():
     from luminous.node.shell.catalogue_files import load_catalogue
 
-    assert {p[1] for p in PAIRS} | {p[3] for p in PAIRS} == set(load_catalogue().classes)
+    known = {name for name in load_catalogue().classes if not name.startswith("other_")}
+    assert {p[1] for p in PAIRS} | {p[3] for p in PAIRS} == known
 
 
 @pytest.mark.skipif(not shutil.which("nix-instantiate"), reason="nix is not installed")
