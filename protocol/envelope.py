@@ -19,6 +19,7 @@ from luminous.protocol.kinds import Kind
 from luminous.protocol.schema import Schema, Shape, fixed, uint
 
 WIRE_VERSION = 1
+VERSION_MAX = 255
 # The head of an array of seven items; keys 0 to 6; key 7 with the head of 64 bytes and the signature.
 _SEVEN = b"\x87"
 _KEYS_SIZE_BYTES = 7
@@ -57,7 +58,7 @@ class Admitted:
 
 ENVELOPE: Schema[Envelope] = Schema(
     Envelope,
-    (0, "version", uint(255)),
+    (0, "version", uint(VERSION_MAX)),
     (1, "network", fixed(NETWORK_ID_SIZE_BYTES)),
     (2, "kind", uint(255)),
     (3, "author", fixed(PUBLIC_KEY_SIZE_BYTES)),

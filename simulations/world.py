@@ -62,7 +62,7 @@ class World:
         self._topic = topic_of(self.membership.id)
         self._peers = [str(number) for number in range(len(cast))]
         stopped = {crash.node for crash in scenario.crash}
-        self.admissions = Admissions(self.membership.id, size_max=200_000)
+        self.admissions = Admissions(self.membership.id, size_max=200_000, size_bytes_max=1 << 30)
         level = "LOCAL_ONLY" if scenario.learning is None else scenario.learning.level
         self.places = [
             Place(

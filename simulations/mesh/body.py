@@ -74,7 +74,7 @@ class Mesh:
         founders = [signer.public for signer in signers[: scenario.nodes]]
         membership = settle(scenario, founders, self._seed_of(0, "salt")[:16])
         self.membership = membership
-        self.admissions = Admissions(membership.id, size_max=200_000)
+        self.admissions = Admissions(membership.id, size_max=200_000, size_bytes_max=1 << 30)
         level = "LOCAL_ONLY" if scenario.learning is None else scenario.learning.level
         self.places = [
             Place(

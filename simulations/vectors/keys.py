@@ -48,16 +48,22 @@ def non_canonical_keys() -> tuple[bytes, ...]:
 
 
 @cache
-def mixed_order(is_accepted: bool) -> tuple[bytes, bytes]:
-    """A key outside the prime-order group and a signature for it, which the equation without cofactor
-    accepts or not; with cofactor both would pass."""
+def mixed_order_key() -> bytes:
+    """A key outside the prime-order group, to which somebody has the secret."""
     secret = _hash(b"mixed") % edwards.ORDER
     point = edwards.add(edwards.multiply(secret, edwards.BASE), edwards.torsion_generator())
-    public = edwards.encode(point)
+    return edwards.encode(point)
+
+
+@cache
+def mixed_order(is_accepted: bool, message: bytes = _MESSAGE) -> tuple[bytes, bytes]:
+    """That key and a signature for it, which the equation without cofactor accepts or not; with cofactor
+    both would pass."""
+    secret, public = _hash(b"mixed") % edwards.ORDER, mixed_order_key()
     for number in range(1, 200):
         nonce = _hash(b"nonce", bytes([number])) % edwards.ORDER
-        signature = _sign(secret, public, nonce)
-        if (_hash(signature[:32], public, _MESSAGE) % edwards.ORDER % 8 == 0) == is_accepted:
+        signature = _sign(secret, public, nonce, message=message)
+        if (_hash(signature[:32], public, message) % edwards.ORDER % 8 == 0) == is_accepted:
             return public, signature
     raise AssertionError("one nonce in eight divides")
 

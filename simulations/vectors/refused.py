@@ -14,7 +14,7 @@ from luminous.protocol.kinds import Kind
 from luminous.protocol.layout import FIXES_1
 from luminous.protocol.reasons import Reason
 from luminous.simulations.vectors.envelopes import BINDING
-from luminous.simulations.vectors.keys import mixed_order, small_order_keys
+from luminous.simulations.vectors.keys import mixed_order, mixed_order_key, small_order_keys
 from luminous.simulations.vectors.scene import (
     AT_MS,
     MEMBERS,
@@ -101,6 +101,7 @@ def _wrapper() -> list[Case]:
         ("version 0", _changed(version=0), Reason.WRONG_VERSION),
         ("version 2", _changed(version=2), Reason.WRONG_VERSION),
         ("version 256", _changed(version=256), Reason.OUT_OF_BOUNDS),
+        ("version 2 with fields of its own", bytes_of({0: 2, 1: "whatever"}), Reason.WRONG_VERSION),
         ("version as text", _changed(version="1"), Reason.MALFORMED),
         ("version true", _changed(version=True), Reason.MALFORMED),
         (
@@ -137,12 +138,20 @@ def _wrapper() -> list[Case]:
             _changed(author=other, signature=torsion),
             Reason.BAD_SIGNATURE,
         ),
+        ("a mixed-order author, properly signed", _signed_outside_the_group(), Reason.BAD_KEY),
     ]
 
 
 def _moved() -> bytes:
     value = fields_of(sealed(Kind.BINDING, BINDING, network=OTHER_NETWORK))
     return bytes_of({**value, 1: NETWORK})
+
+
+def _signed_outside_the_group() -> bytes:
+    author = AuthorId(mixed_order_key())
+    message = signing_digest(NETWORK, Kind.BINDING, author, 1, AT_MS, dict(_BINDING))
+    fields = {**fields_of(_honest()), 3: author, 4: 1, 5: AT_MS, 6: dict(_BINDING)}
+    return bytes_of({**fields, 7: mixed_order(is_accepted=True, message=message)[1]})
 
 
 def _payloads() -> list[Case]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from luminous.crypto.keys import signer_from_seed
-from luminous.protocol.admission import Verdict, admit, judge_gossip
+from luminous.protocol import admission
+from luminous.protocol.admission import Admissions, Verdict, admit, judge_gossip
 from luminous.protocol.ballots import Ballot, Choice
 from luminous.protocol.bindings import BINDING, Binding
 from luminous.protocol.codec import decode, encode
@@ -18,6 +19,7 @@ from luminous.protocol.messages import SCHEMAS
 from luminous.protocol.minutes import Entry, Final, Heads, Lead, Report, Row, Vote
 from luminous.protocol.proposals import Effect, Proposal, ProposalKind, Threshold, Uncertainty
 from luminous.protocol.reasons import Reason, Refused
+from luminous.simulations.vectors import refused, scene
 
 NETWORK = NetworkId(b"n" * 16)
 SIGNER = signer_from_seed(b"\x07" * 32)
@@ -63,9 +65,9 @@ def test_an_honest_envelope_is_admitted() -> None:
     ],
 )
 def test_each_refusal_has_its_reason(raw: bytes, reason: Reason) -> None:
-    refused = admit(raw, NETWORK)
-    assert isinstance(refused, Refused)
-    assert refused.reason is reason
+    answer = admit(raw, NETWORK)
+    assert isinstance(answer, Refused)
+    assert answer.reason is reason
 
 
 def mutate(raw: bytes, chance: random.Random) -> bytes:
@@ -162,6 +164,52 @@ def test_the_future_is_nobodys_fault_and_age_is_no_reason() -> None:
     assert judge_gossip(admitted, issued - FUTURE_SKEW_MS_MAX - 1) is Verdict.IGNORE
     assert judge_gossip(admitted, issued + 10**12) is Verdict.ACCEPT
     assert judge_gossip(Refused(Reason.MALFORMED), issued) is Verdict.REJECT
+
+
+@pytest.mark.parametrize(
+    ("raw", "verdict"),
+    [
+        (resealed(kind=200), Verdict.IGNORE),
+        (resealed(version=2), Verdict.IGNORE),
+        (encode({0: 2, 1: "fields of version 2"}), Verdict.IGNORE),
+        # The opposite: what no release can ever read is the forwarder's fault.
+        (resealed(version="2"), Verdict.REJECT),
+        (resealed(version=True), Verdict.REJECT),
+        (resealed(version=256), Verdict.REJECT),
+        (envelope()[:-1], Verdict.REJECT),
+        (resealed(kind=200, signature=b""), Verdict.REJECT),
+        (resealed(signature=b"\0" * 64), Verdict.REJECT),
+        (envelope(network=NetworkId(b"m" * 16)), Verdict.REJECT),
+    ],
+)
+def test_what_a_newer_release_sends_is_ignored_and_what_nobody_sends_is_rejected(
+    raw: bytes, verdict: Verdict
+) -> None:
+    assert judge_gossip(admit(raw, NETWORK), 1_790_000_000_000) is verdict
+
+
+def test_a_key_outside_the_group_is_no_author(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        case for case in refused.make()["vectors"] if case["name"] == "a mixed-order author, properly signed"
+    ]
+    raw = bytes.fromhex(rows[0]["raw"])
+    found = admit(raw, scene.NETWORK)
+    assert isinstance(found, Refused) and found.reason is Reason.BAD_KEY
+    # Only the check of the key refuses it: without that check it is admitted.
+    monkeypatch.setattr(admission, "_is_author", lambda public: True)
+    assert isinstance(admit(raw, scene.NETWORK), Admitted)
+
+
+def test_remembered_answers_are_bounded_in_number_and_bytes() -> None:
+    known = Admissions(NETWORK, size_max=10, size_bytes_max=3000)
+    for number in range(100):
+        known.admit(bytes([number]) * 100)
+    assert len(known._known) == 10
+    for number in range(5):
+        known.admit(bytes([number]) * 1400)
+    assert len(known._known) == 2 and known._size_bytes == 2800
+    first = known.admit(envelope())
+    assert known.admit(envelope()) is first
 
 
 def test_one_change_anywhere_is_another_id() -> None:
