@@ -13,6 +13,8 @@ from luminous.node.core.config import Config, Membership
 from luminous.node.core.governance.machine import KINDS as GOVERNANCE_KINDS
 from luminous.node.core.governance.machine import Governance
 from luminous.node.core.governance.minutes import MinutesClosing
+from luminous.node.core.governance.notices import NAME as NOTICED
+from luminous.node.core.governance.notices import Notices
 from luminous.node.core.healing.guards import Surroundings
 from luminous.node.core.healing.machine import Healing
 from luminous.node.core.healing.outcomes import Act
@@ -50,6 +52,7 @@ class Machines:
     governance: Governance | None
     learning: Learning | None
     law: LearningLaw
+    notices: Notices
     retired_before: int = 0
 
     def refusal(self, envelope: Admitted, at: Instant) -> Refused | None:
@@ -76,6 +79,9 @@ class Machines:
 
     def recall(self, name: str, body: Value) -> None:
         """An own kept record, to the machine whose name it bears."""
+        if name == NOTICED:
+            self.notices.recall(body)
+            return
         area = name.removeprefix("snapshot.").partition(".")[0]
         owners = {
             "governance": self.governance,
@@ -102,6 +108,8 @@ class Machines:
                 self.health.set_interval(effective[parameters.HEALTH_INTERVAL_S] * 1000)
             if self.learning is not None:
                 self.learning.set_contributors_min(effective[parameters.MIN_CONTRIBUTORS])
+            if not self.law.is_fleet:
+                outcomes.extend(self.notices.tick(self.governance, at))
         if self.learning is not None and may_sign:
             outcomes.extend(self.learning.tick(at))
         return tuple(outcomes)
@@ -197,6 +205,7 @@ def build(config: Config) -> Machines:
         governance=_governance(config, membership, roll) if membership else None,
         learning=_learning(config, membership, law, members) if membership else None,
         law=law,
+        notices=Notices(AuthorId(config.signer.public)),
     )
 
 

@@ -27,4 +27,6 @@ class SystemClock:
 
     def now(self) -> Instant:
         """This moment."""
-        return Instant(self._boot_id, time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+        wall_ms = time.time_ns() // 1_000_000
+        offset_ms = 1000 * time.localtime(wall_ms // 1000).tm_gmtoff
+        return Instant(self._boot_id, time.monotonic_ns() // 1_000_000, wall_ms, offset_ms)
