@@ -33,7 +33,7 @@ from luminous.simulations.soak_judge import judge
 from luminous.simulations.wire import Wire, connect_all, start_node
 
 NODES = 8
-LEARNING_WINDOW_MS = 30_000
+LEARNING_WINDOW_MS = 15_000
 TRIES_EVERY_S = 30.0
 BANNED_S = 2.0
 START, END = "<!-- soak -->", "<!-- /soak -->"
