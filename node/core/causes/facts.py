@@ -7,12 +7,24 @@ import re
 from collections.abc import Mapping
 
 from luminous.node.core.causes.classify import Hit
+from luminous.node.core.causes.names import distance, nearest
 from luminous.node.core.causes.redact import hide_secrets
 from luminous.node.core.causes.signature import cause_line
 from luminous.node.core.causes.situation import Situation
 from luminous.node.core.causes.text import FailureText
 
 FACT_CHARS_MAX = 300
+# Words that most options are made of: a misspelt one is told without the list of all options.
+OPTION_WORDS = (
+    "boot", "configurationLimit", "dataDir", "defaultUserShell", "device", "displayManager", "enable",
+    "enableBashIntegration", "environment", "extraConfig", "extraGroups", "extraModules", "extraOptions",
+    "extraPackages", "fileSystems", "firewall", "fonts", "gnome", "grub", "hardware", "home", "hostName",
+    "initialPassword", "isNormalUser", "kernelModules", "kernelPackages", "kernelParams", "listenAddress",
+    "loader", "networking", "networkmanager", "nixpkgs", "openFirewall", "openssh", "package", "packages",
+    "pipewire", "plasma6", "programs", "security", "services", "sessionVariables", "settings", "shellAliases",
+    "stateVersion", "system", "systemPackages", "systemd", "timeZone", "users", "variables", "virtualisation",
+    "wayland", "xserver",
+)  # fmt: skip
 
 
 def gather_facts(class_id: str, hits: tuple[Hit, ...], failure: FailureText, at: Situation) -> dict[str, str]:
@@ -54,6 +66,9 @@ def gather_facts(class_id: str, hits: tuple[Hit, ...], failure: FailureText, at:
     )
     if url:
         facts["host"] = (url[1] or url[2] or "").rstrip(".")
+    near = _near_option(facts.get("option", ""))
+    if near:
+        facts["near_option"] = near
     if at.command:
         facts["program"] = at.command[0].rsplit("/", 1)[-1]
     facts |= _channel_facts(name)
@@ -74,6 +89,16 @@ def gather_facts(class_id: str, hits: tuple[Hit, ...], failure: FailureText, at:
         facts["found_channel"] = at.state.found_channel
         facts["name"] = name.split("/")[0] if class_id == "missing_channel" else name
     return {key: hide_secrets(value)[:FACT_CHARS_MAX] for key, value in facts.items() if value}
+
+
+def _near_option(option: str) -> str:
+    """The option's path with a misspelt common word put right; "" when no word is close to one."""
+    parts = option.split(".")
+    for place, part in enumerate(parts):
+        word = nearest(part, OPTION_WORDS) if len(part) > 3 and part not in OPTION_WORDS else None
+        if word and distance(part, word, 2) <= 2:
+            return ".".join([*parts[:place], word, *parts[place + 1 :]])
+    return ""
 
 
 def _channel_facts(name: str) -> dict[str, str]:

@@ -265,3 +265,11 @@ def test_what_is_not_nix_is_left_alone(text):
 def test_a_failing_line_hidden_in_a_million_warnings_is_found_in_bounded_time():
     text = RETRY * 5000 + "error: attribute 'firefx' missing\n"
     assert explain_text(text, ask=False).class_id == "missing_attribute"
+
+
+def test_planted_fault_without_the_sense_of_warnings_the_wrong_thing_is_blamed(monkeypatch):
+    from luminous.node.core.causes import classify
+
+    monkeypatch.setattr(classify, "is_warning", lambda view, position: False)
+    _, wanted, text = SHAPES[0]
+    assert explain_text(text, ask=False).class_id == "network_unreachable" != wanted
