@@ -4,10 +4,12 @@ Refuses luck: a seed is a scenario and a history. A failure is reported with its
 command that replays it. More than f liars are never drawn: what must hold is then no longer promised.
 """
 
+import json
 import random
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import msgspec
 
 from luminous.protocol.roll import quorum
 from luminous.simulations.running import run_world
-from luminous.simulations.scenario import Scenario
+from luminous.simulations.scenario import Scenario, ScenarioError
 
 FAULTS_END_MS = 200_000
 DURATION_MS = 600_000
@@ -141,8 +143,39 @@ def play(seeds: Iterable[int], low: int, high: int, workers: int) -> Iterator[Ou
     if workers <= 1:
         yield from map(play_seed, jobs)
         return
-    with get_context("spawn").Pool(workers) as pool:
+    with get_context("spawn").Pool(workers, _leave_interrupts) as pool:
         yield from pool.imap(play_seed, jobs, chunksize=4)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is the parent's to answer: it ends its workers and says what was reached."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def line_of(outcome: Outcome, low: int, high: int, commit: str) -> str:
+    """One run as a line of a log."""
+    return json.dumps({"commit": commit, "nodes": [low, high], **asdict(outcome)})
+
+
+def read_log(path: Path, low: int, high: int, commit: str) -> dict[int, Outcome]:
+    """Runs of a log that need not be played again: of this commit and these sizes, by seed.
+
+    A line cut off by a crash is not one. Raises ScenarioError if the log is there and cannot be read.
+    """
+    try:
+        lines = path.read_text().splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path} cannot be read: {error}") from error
+    found: dict[int, Outcome] = {}
+    for line in lines:
+        try:
+            row = json.loads(line)
+            if (row["commit"], row["nodes"]) == (commit, [low, high]):
+                broken = tuple(str(one) for one in row["broken"])
+                found[row["seed"]] = Outcome(row["seed"], broken, row["events"], row["cpu_s"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
 
 
 def commit() -> str:

@@ -6,7 +6,6 @@ Refuses floats except in one place: the direction of an aggregate beside that of
 from math import sqrt
 
 from luminous.node.core.observing import FIX_TRIED
-from luminous.protocol.admission import admit
 from luminous.protocol.aggregation import aggregate, select
 from luminous.protocol.deltas import BUDGET_PERIOD_MS, Level
 from luminous.protocol.envelope import Admitted
@@ -51,7 +50,7 @@ def check_budget(evidence: Evidence) -> Check:
         windows: dict[int, bytes] = {}
         levels: dict[int, Level] = {}
         for raw in place.published:
-            envelope = admit(raw, place.network)
+            envelope = evidence.admit(raw, place.network)
             if isinstance(envelope, Admitted) and envelope.kind is Kind.DELTA:
                 window = envelope.payload.window
                 if windows.setdefault(window, raw) != raw:
@@ -78,7 +77,7 @@ def check_consent(evidence: Evidence) -> Check:
     has_learning = evidence.scenario.learning is not None
     for place in evidence.honest:
         for raw in place.published:
-            envelope = admit(raw, place.network)
+            envelope = evidence.admit(raw, place.network)
             if isinstance(envelope, Admitted) and envelope.kind is Kind.DELTA and not has_learning:
                 return Check("consent", False, f"node {place.index} released without consent")
     return Check("consent", True, "nothing released without consent")

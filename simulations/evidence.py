@@ -3,11 +3,15 @@
 Refuses to know faults or workload: a checker sees the machines and what they sent, nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from luminous.node.core.governance.machine import Governance
 from luminous.node.core.governance.minutes import MinutesClosing
+from luminous.protocol.admission import admit
+from luminous.protocol.envelope import Admitted
+from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.minutes_count import Minutes
+from luminous.protocol.reasons import Refused
 from luminous.simulations.place import Place
 from luminous.simulations.scenario import Scenario
 
@@ -31,11 +35,19 @@ class Evidence:
     scenario: Scenario
     honest: tuple[Place, ...]
     doubled: tuple[Place, ...] = ()
+    _judged: dict[bytes, Admitted | Refused] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def up(self) -> tuple[Place, ...]:
         """Honest machines that run at the end."""
         return tuple(place for place in self.honest if place.is_up)
+
+    def admit(self, raw: bytes, network: NetworkId) -> Admitted | Refused:
+        """Admission by the checkers' own judgement, not what a machine remembers; once for equal bytes."""
+        judged = self._judged.get(raw)
+        if judged is None:
+            judged = self._judged[raw] = admit(raw, network)
+        return judged
 
 
 def governance_of(place: Place) -> Governance:

@@ -5,6 +5,7 @@ Refuses half results, as ``cli`` does: exit 1 when a check fails, 2 when what is
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,45 +34,64 @@ def _numbers(text: str, option: str) -> list[int]:
 @click.option("--nodes", default="4..10", show_default=True, help="Least and most nodes of a run.")
 @click.option("--workers", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default=True)
 @click.option("--out", type=FILE, help="Also append the summary as a JSON line here.")
-def campaign_command(runs: int, seed: int, fresh: int, nodes: str, workers: int, out: Path | None) -> None:
-    """Play random faults and adversaries from seeds; every check must hold in every run."""
-    from luminous.simulations.campaign import commit, play
+@click.option("--log", type=FILE, help="Keep each run here; with the same file, what is done is not redone.")
+def campaign_command(
+    runs: int, seed: int, fresh: int, nodes: str, workers: int, out: Path | None, log: Path | None
+) -> None:
+    """Play random faults and adversaries from seeds; every check must hold in every run.
+
+    Stop it with Ctrl-C or SIGTERM: it tells what was reached. Exit 1 if a check failed, 3 if it was stopped.
+    """
+    from luminous.simulations.campaign import commit, line_of, play, read_log
     from luminous.simulations.output import append_line
 
     low, _, high = nodes.partition("..")
     least, most = _numbers(low, "--nodes")[0], _numbers(high or low, "--nodes")[0]
     if not 1 <= least <= most <= 100:
         raise ScenarioError("--nodes takes two numbers such as 4..10")
-    begun_s, now = time.perf_counter(), int(time.time())
+    begun_s, now, version = time.perf_counter(), int(time.time()), commit()
     seeds = [*range(seed, seed + runs), *range(now, now + fresh)]
     if fresh:
         click.echo(f"fresh seeds {now} to {now + fresh - 1}", err=True)
-    broken, events, cpu_s = [], 0, 0.0
-    for number, outcome in enumerate(play(seeds, least, most, workers), 1):
-        events, cpu_s = events + outcome.events, cpu_s + outcome.cpu_s
-        if outcome.broken:
-            broken.append(outcome.seed)
-            click.echo(f"seed {outcome.seed}, commit {commit()}: {'; '.join(outcome.broken)}")
-            click.echo(
-                f"replay: luminous-sim campaign --runs 1 --seed {outcome.seed} --nodes {least}..{most}"
-            )
-        if number % max(1, len(seeds) // 20) == 0 and sys.stderr.isatty():
-            click.echo(f"{number} of {len(seeds)}", err=True)
+    known = {} if log is None else read_log(log, least, most, version)
+    done = [known[number] for number in seeds if number in known]
+    if done:
+        click.echo(f"{len(done)} of {len(seeds)} runs are in {log} already", err=True)
+    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    was_stopped = False
+    try:
+        for outcome in play([number for number in seeds if number not in known], least, most, workers):
+            done.append(outcome)
+            if log is not None:
+                append_line(log, line_of(outcome, least, most, version))
+            if outcome.broken:
+                click.echo(f"seed {outcome.seed}, commit {version}: {'; '.join(outcome.broken)}")
+                click.echo(
+                    f"replay: luminous-sim campaign --runs 1 --seed {outcome.seed} --nodes {least}..{most}"
+                )
+            if len(done) % max(1, len(seeds) // 20) == 0 and sys.stderr.isatty():
+                click.echo(f"{len(done)} of {len(seeds)}", err=True)
+    except KeyboardInterrupt:
+        was_stopped = True
+        click.echo(f"stopped after {len(done)} of {len(seeds)} runs", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, terminate)
+    broken = sorted(outcome.seed for outcome in done if outcome.broken)
     facts = {
         "schema": 1,
-        "commit": commit(),
+        "commit": version,
         "nodes": [least, most],
         "first_seed": seed,
-        "runs": len(seeds),
+        "runs": len(done),
         "broken": broken,
-        "events": events,
-        "cpu_s": round(cpu_s, 1),
+        "events": sum(outcome.events for outcome in done),
+        "cpu_s": round(sum(outcome.cpu_s for outcome in done), 1),
         "wall_s": round(time.perf_counter() - begun_s, 1),
     }
     if out is not None:
         append_line(out, json.dumps(facts))
     click.echo(json.dumps(facts))
-    sys.exit(1 if broken else 0)
+    sys.exit(1 if broken else 3 if was_stopped else 0)
 
 
 @click.command("sweep")
