@@ -194,6 +194,17 @@ SHAPES = [
         f"error: Cannot build '/nix/store/{A}-dep.drv'.\n       Reason: builder failed with exit code 1.\nerror: Cannot build '/nix/store/{B}-nixos-system-box.drv'.\n       Reason: 1 dependency failed.\n",
     ),
     (
+        "a flake whose input is computed",
+        "type_error",
+        "error: expected a string but got a thunk at /etc/nixos/flake.nix:3:5\n",
+    ),
+    ("a builder's own expectation", "build_failed", BUILDER + "       > expected 3 arguments but got 4\n"),
+    (
+        "a git server that is not found",
+        "network_unreachable",
+        "error: Failed to fetch git repository ssh://git@git.example.org/a: failed to resolve address for git.example.org\n",
+    ),
+    (
         "a crash of Nix itself",
         "other",
         "building Nix...\nnix-build: src/libstore/build/goal.cc:326: void nix::Goal::done(): Assertion `false' failed.\n",
