@@ -21,3 +21,7 @@ def test_the_campaign_finds_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_flood_that_ends_leaves_equal_records() -> None:
     assert play_seed((1215, 4, 10)).broken == ()
+
+
+def test_a_machine_that_was_cut_off_in_quiet_times_comes_back_before_the_next_quiet_round() -> None:
+    assert play_seed((1468, 4, 10)).broken == ()

@@ -36,7 +36,8 @@ from luminous.protocol.sync_messages import (
 
 PAUSE_MS_MIN, PAUSE_MS_MAX = 10_000, 30_000
 QUIET_MS_MAX = 600_000
-# A peer that did not answer is tried again within this: a link that healed must not go unnoticed.
+# A peer that did not answer is tried again within this, and while there is one somebody is asked this often,
+# however quiet it was: a link that healed must not go unnoticed.
 SILENT_MS_MAX = 60_000
 JOIN_JITTER_MS = 1_000
 # The same peer is not asked again sooner, whatever happens.
@@ -152,6 +153,8 @@ class Sync:
             if failed:
                 pause_ms_max = SILENT_MS_MAX if state.is_silent else QUIET_MS_MAX
                 state.not_before_ms = at.mono_ms + min(pause_ms_max, PAUSE_MS_MIN << state.failures)
+            if state.is_silent:  # deep in a quiet time the next round could be ten minutes away
+                self._round_within(at)
             if ended.is_caught_up:
                 state.equal_ms = at.mono_ms
             elif not failed and not session.only_fetches:
@@ -218,12 +221,16 @@ class Sync:
 
     def _wake(self, at: Instant) -> None:
         self._quiet = 0
+        self._round_within(at)
+
+    def _round_within(self, at: Instant) -> None:
         next_ms = at.mono_ms + self._pause_ms()
         self._round_ms = next_ms if self._round_ms is None else min(self._round_ms, next_ms)
 
     def _pause_ms(self) -> int:
         drawn_ms = PAUSE_MS_MIN + uniform_below(self._entropy, PAUSE_MS_MAX - PAUSE_MS_MIN)
-        return min(QUIET_MS_MAX, drawn_ms << self._quiet)
+        is_any_silent = any(state.is_silent for state in self._peers.values())
+        return min(SILENT_MS_MAX if is_any_silent else QUIET_MS_MAX, drawn_ms << self._quiet)
 
     def _due_ms(self, peer: str) -> int | None:
         state = self._peers[peer]

@@ -347,6 +347,38 @@ def test_liars_are_asked_ever_more_rarely_and_silent_peers_within_a_minute_or_so
     assert silence[0] >= 20_000 and 60_000 <= silence[-1] <= 100_000
 
 
+@pytest.mark.parametrize("silent_ms_max", [sync_module.SILENT_MS_MAX, sync_module.QUIET_MS_MAX])
+def test_a_healed_link_is_noticed_within_two_minutes_also_from_deep_quiet(
+    monkeypatch: pytest.MonkeyPatch, silent_ms_max: int
+) -> None:
+    """And is not, where silence changes no rhythm."""
+    monkeypatch.setattr(sync_module, "SILENT_MS_MAX", silent_ms_max)
+    one, mine, other, theirs = pair()
+    one.peer_joined("p", instant(0))
+    now_ms, agreed = 0, 0
+    while agreed < 12:  # until the next round is ten minutes away
+        now_ms = one.deadline() or now_ms
+        for ask in one.tick(instant(now_ms)):
+            hold(one, mine, ask, other, theirs, now_ms)
+            agreed += 1
+    theirs.add(record(now_ms, 1))
+    one.expect([1_000_000_000 + now_ms + 60_000])  # a closing makes it ask, and the link is cut
+    heals_ms = now_ms + 100_000
+    asked: list[int] = []
+    for ms in range(now_ms + 1000, heals_ms + 120_000, 1000):
+        for ask in one.tick(instant(ms)):
+            asked.append(ms)
+            if ms >= heals_ms:
+                hold(one, mine, ask, other, theirs, ms)
+            else:
+                dialogue = one.open(ask, mine, instant(ms))
+                dialogue.next_request(instant(ms))
+                dialogue.on_response(None)
+                one.close(dialogue, instant(ms))
+    assert asked[0] < heals_ms, "it noticed the silence"
+    assert (mine.by_id == theirs.by_id) is (silent_ms_max < sync_module.QUIET_MS_MAX)
+
+
 def test_a_silent_peer_that_asks_is_asked_at_once() -> None:
     for asks in (True, False):
         sync = Sync(NETWORK, SeededEntropy(b"x"))
