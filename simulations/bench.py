@@ -256,6 +256,17 @@ def measure_world() -> Iterator[Figure]:
     yield Figure("world_calm_48_cpu_s", float(memoised["cpu_s"]), "s")
 
 
+def measure_bodies() -> Iterator[Figure]:
+    """Played time by real time and memory a node, of the world, the mesh and the wire."""
+    from luminous.simulations.bench_bodies import SIZES, compute_node_mb, run_once
+
+    for body, (few, many) in SIZES.items():
+        small, large = run_once(body, few), run_once(body, many)
+        name = f"{few} nodes"
+        yield Figure(f"{body}_times_faster", large.times_faster, f"x, {many} nodes", name, small.times_faster)
+        yield Figure(f"{body}_mb_a_node", compute_node_mb(small, large), "MB")
+
+
 def measure_learning() -> Iterator[Figure]:
     """Node-rounds a second of the vectorised study beside gossipy-dfl; one member's secure aggregation."""
     from luminous.simulations.bench_learning import compare
@@ -351,6 +362,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "envelopes": measure_envelopes,
     "sync": measure_sync,
     "world": measure_world,
+    "bodies": measure_bodies,
     "learning": measure_learning,
     "audit": measure_audit,
     "explain": measure_explain,

@@ -3,16 +3,19 @@
 Refuses scenarios that wait for a feature, and bodies that do not exist.
 """
 
+from luminous.simulations.playable import BODIES as PLAYING
+from luminous.simulations.playable import why_not
 from luminous.simulations.result import Result
 from luminous.simulations.scenario import Scenario, ScenarioError
 
-BODIES = ("world", "mesh", "wire", "hosts", "scale")
+BODIES = (*PLAYING, "scale")
 
 
 def run(scenario: Scenario, body: str, seed: int) -> Result:
     """Play a scenario. Raises ScenarioError if the body cannot."""
-    if scenario.waits_for:
-        raise ScenarioError(f"{scenario.id} waits for a feature that is not there yet: {scenario.waits_for}")
+    why = why_not(scenario, body) if body in PLAYING else ""
+    if why:
+        raise ScenarioError(f"{scenario.id}: {why}")
     # Each body is loaded alone: the world must not pay for libp2p.
     if body == "world":
         from luminous.simulations.running import run_world

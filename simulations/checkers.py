@@ -20,6 +20,7 @@ from luminous.simulations.checkers_keeping import (
     check_boundedness,
     check_healing,
     check_secrecy,
+    check_tolerance,
 )
 from luminous.simulations.checkers_learning import (
     check_aggregates,
@@ -50,6 +51,7 @@ CHECKERS: tuple[Callable[[Evidence], Check], ...] = (
     check_robustness,
     check_healing,
     check_secrecy,
+    check_tolerance,
 )
 
 

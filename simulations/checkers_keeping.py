@@ -5,6 +5,7 @@ Refuses to trust a node's own word where the world knows better.
 
 from typing import Any
 
+from luminous.protocol.admission import Arrival, Verdict, topic_of
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.kinds import Kind
@@ -54,6 +55,20 @@ def check_boundedness(evidence: Evidence) -> Check:
     if strangers:
         return Check("boundedness", False, f"{strangers} records of strangers are held")
     return Check("boundedness", True, f"at most {worst} records of one author, none of strangers")
+
+
+def check_tolerance(evidence: Evidence) -> Check:
+    """What only a newer release understands is held by nobody, and nobody is blamed for passing it on."""
+    said = [(place, raw) for place in evidence.honest for raw in place.said_newer]
+    for place in evidence.up:
+        held = {item.raw for item in place.node.records.envelopes()}
+        for author, raw in said:
+            peer, topic = str(author.index), topic_of(place.network)
+            if place is not author and place.node.judge(Arrival(raw, topic, peer)) is Verdict.REJECT:
+                return Check("tolerance", False, f"node {place.index} blames node {author.index}")
+            if raw in held:
+                return Check("tolerance", False, f"node {place.index} holds what it cannot understand")
+    return Check("tolerance", True, f"nobody is blamed for {len(said)} records of a newer release")
 
 
 def check_secrecy(evidence: Evidence) -> Check:

@@ -35,9 +35,15 @@ for _command in COMMANDS:
 
 
 @cli.command("list")
+@click.option("--bodies", is_flag=True, help="A table: which body plays which, and if not, why.")
 @click.option("--json", "as_json", is_flag=True)
-def list_command(as_json: bool) -> None:
+def list_command(bodies: bool, as_json: bool) -> None:
     """The scenarios that ship."""
+    if bodies:
+        from luminous.simulations.playable import table
+
+        click.echo(table(), nl=False)
+        return
     rows = [
         {"id": item.id, "summary": item.summary, "nodes": item.nodes, "waits_for": item.waits_for}
         for item in list_scenarios()

@@ -19,6 +19,7 @@ from typing import Any
 
 from luminous.simulations.hosts import LOOK_S, START_S, Host, fill, wait
 from luminous.simulations.namespaces import Lab, opened, run
+from luminous.simulations.playable import why_not
 from luminous.simulations.result import Result
 from luminous.simulations.scenario import Scenario, ScenarioError, Vote, choices
 
@@ -27,19 +28,13 @@ VOTE_S_MIN = 25.0
 SETTLE_S = 240.0
 DISK_MB = 16
 GRACE_MS = 5_000
-NOT_PLAYED = ("churn", "disk_corrupt", "clog", "clock_jump", "sickness", "adversary", "restored_twice")
 
 
 def run_hosts(scenario: Scenario, seed: int) -> Result:
     """Play a scenario's votes, cuts, crashes and full disks. Raises ScenarioError where that cannot be."""
-    empty = type(scenario)(id="", summary="", nodes=1, duration_ms=0)
-    odd = [name for name in NOT_PLAYED if getattr(scenario, name) != getattr(empty, name)]
-    odd += ["late_joiners"] * bool(scenario.late_joiners)
-    odd += ["one_way"] * any(cut.one_way for cut in scenario.partition)
-    odd += ["lose_state"] * any(crash.lose_state or crash.lose_journal for crash in scenario.crash)
-    if odd or not scenario.vote:
-        what = f"{', '.join(odd)}: not on hosts of their own" if odd else "there is no vote to agree on"
-        raise ScenarioError(f"{scenario.id}: {what}; use --body world")
+    why = why_not(scenario, "hosts")
+    if why:
+        raise ScenarioError(f"{scenario.id}: {why}")
     with (
         tempfile.TemporaryDirectory(prefix="lum-") as folder,
         opened(scenario.nodes, scenario.link, seed) as lab,

@@ -100,11 +100,6 @@ def _everything(self: Any, envelope: Any, at: Any) -> None:
     """The mutant: nobody is refused."""
 
 
-def _unsigned(author: bytes, message: bytes, signature: bytes) -> bool:
-    """The mutant: signatures are not looked at."""
-    return True
-
-
 def _unjudged(proposal: Any, at_ms: int, standing: Any, table: Any = None) -> Any:
     """The mutant: what passed takes effect, whatever the constitution says."""
     return Standing(
@@ -289,7 +284,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "authenticity",
         "hostile_members",
         1,
-        ((f"{PROTOCOL}.admission", "is_signed", _unsigned),),
+        ((f"{PROTOCOL}.admission", "is_signed", lambda author, message, signature: True),),
         nodes=8,
         change=(("adversary", ({"kind": "forge"},)),),
     ),
@@ -370,6 +365,15 @@ MUTANTS: tuple[Mutant, ...] = (
         "sick_hosts",
         1,
         ((f"{CORE}.healing.machine", "find_plan", lambda symptom, target: Plan((), None)),),
+    ),
+    Mutant(
+        "what is not understood is somebody's fault",
+        "tolerance",
+        "mixed_versions",
+        1,
+        ((f"{PROTOCOL}.admission", "_NEWER", frozenset()),),
+        nodes=6,
+        change=(("learning", None),),
     ),
     Mutant(
         "what people do is published",

@@ -61,6 +61,7 @@ class Place:
     is_silent: bool = False  # relays nothing and answers nobody
     journal_lost: bool = False
     leaks: list[str] = field(default_factory=list)
+    said_newer: list[bytes] = field(default_factory=list)  # what only a newer release understands
     # Ballots held per proposal: when its own clock said the grace was over, and when its Report left.
     held_at_close: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
     held_at_report: dict[bytes, frozenset[bytes]] = field(default_factory=dict)

@@ -105,7 +105,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``measures``: machines read their health. ``people``: commands succeed and fail on them all day.
     ``restored_twice``: members whose backup also runs on a second machine from half time on.
-    ``late_at_ms``: when late joiners start; 0: at half time.
+    ``late_at_ms``: when late joiners start; 0: at half time. ``newer``: so many of the last honest members
+    run a newer release, which also says what the others do not understand.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vote: tuple[Vote, ...] = ()
     learning: Learning | None = None
     adversary: tuple[Adversary, ...] = ()
+    newer: Count = 0
     late_joiners: Count = 0
     late_at_ms: Milliseconds = 0
     grace_ms: Milliseconds = 60_000
@@ -172,6 +174,7 @@ def _resize(scenario: Scenario, nodes: int) -> Scenario:
         scenario,
         nodes=nodes,
         late_joiners=scale(scenario.late_joiners),
+        newer=scale(scenario.newer),
         vote=tuple(
             msgspec.structs.replace(vote, yes=scale(vote.yes), no=scale(vote.no), abstain=scale(vote.abstain))
             for vote in scenario.vote
@@ -248,6 +251,7 @@ def check(scenario: Scenario, name: str) -> None:
             any(vote.boundary not in ("", "below", "at", "above") for vote in scenario.vote),
             "a vote's boundary is below, at or above",
         ),
+        (scenario.newer >= scenario.nodes, "somebody must run the release before the newer one"),
         (scenario.late_joiners >= scenario.nodes, "somebody must be there before the late joiners"),
         (
             _hostile_members(scenario.adversary) >= scenario.nodes,

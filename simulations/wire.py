@@ -24,40 +24,22 @@ from luminous.node.shell.link import MakeTransport
 from luminous.node.shell.paths import Paths
 from luminous.node.shell.settings import Settings
 from luminous.simulations.checkers import Evidence, check_all
+from luminous.simulations.playable import why_not
 from luminous.simulations.running import Result
 from luminous.simulations.scenario import Scenario, ScenarioError, Vote, choices
 from luminous.simulations.world import Place, settle_raw
 
 PACE = 10
-NODES_MAX = 25
 GRACE_MS = 3_000
 VOTE_MS_MIN = 6_000
 SETTLE_S = 60.0
-# What one process on loopback cannot do to a node; a crash is of a process, and here all share one.
-NOT_PLAYED = (
-    "crash",
-    "disk_full",
-    "disk_corrupt",
-    "clog",
-    "clock_jump",
-    "sickness",
-    "restored_twice",
-    "adversary",
-    "people",
-)
 
 
 def run_wire(scenario: Scenario, seed: int) -> Result:
     """Play a scenario with real peers; its times ``PACE`` times faster."""
-    if scenario.nodes > NODES_MAX:
-        raise ScenarioError(f"the wire holds at most {NODES_MAX} nodes in one process; use --nodes")
-    odd = [name for name in NOT_PLAYED if getattr(scenario, name)]
-    odd += ["churn"] * bool(scenario.churn.every_ms) + ["loss"] * bool(scenario.link.loss)
-    if odd:
-        raise ScenarioError(
-            f"{scenario.id}: {', '.join(odd)}: not in one process on loopback; --body world plays all, "
-            f"--body hosts crashes, full disks and loss"
-        )
+    why = why_not(scenario, "wire")
+    if why:
+        raise ScenarioError(f"{scenario.id}: {why}")
     with tempfile.TemporaryDirectory(prefix="luminous-wire-") as folder:
         return trio.run(_play, scenario, seed, Path(folder))
 

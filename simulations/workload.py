@@ -11,6 +11,7 @@ from luminous.protocol.codec import Value
 from luminous.simulations.adversary import unleash
 from luminous.simulations.disk import MemoryStore
 from luminous.simulations.faults import Clog
+from luminous.simulations.newer import schedule_newer
 from luminous.simulations.place import CANARY, WALL_START_MS, Place
 from luminous.simulations.roles import COPY
 from luminous.simulations.scenario import Vote, choices
@@ -46,6 +47,7 @@ def schedule(world: World) -> None:
             world.at(start_ms + 1_000, _bind(_measure, world, place))
     if scenario.adversary:
         unleash(world)
+    schedule_newer(world)
     everybody = [place for place in world.places[: scenario.nodes - late] if not place.role]
     for vote in scenario.vote:
         _schedule_vote(world, vote, everybody)

@@ -41,5 +41,5 @@ def test_the_wire_says_what_it_cannot_hold() -> None:
     with pytest.raises(ScenarioError, match="at most 25"):
         run(read_scenario("calm", 30), "wire", 1)
     for name, why in (("churn", "churn"), ("lossy", "loss"), ("hostile_members", "adversary")):
-        with pytest.raises(ScenarioError, match=f"{why}.*: not in one process"):
+        with pytest.raises(ScenarioError, match=f"not in this body: .*{why}"):
             run(read_scenario(name, 8), "wire", 1)

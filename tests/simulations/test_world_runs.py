@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from luminous.simulations.running import run_world
-from luminous.simulations.scenario import list_scenarios, read_scenario
+from luminous.simulations.scenario import SCENARIO_FOLDER, list_scenarios, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 # Scenarios that take more than a few seconds at their full size.
@@ -84,9 +84,12 @@ def test_a_broken_check_exits_1_and_says_how_to_replay() -> None:
     assert "luminous-sim run byzantine_third_plus_one --body world --seed 1" in run.stderr
 
 
-def test_what_does_not_exist_says_so() -> None:
-    run = sim("run", "mixed_versions")
-    assert run.returncode == 2 and "second wire version" in run.stderr
+def test_what_waits_for_a_feature_says_for_which(tmp_path: Path) -> None:
+    path = tmp_path / "later.toml"
+    path.write_text('waits_for = "paper ballots"\n' + (SCENARIO_FOLDER / "calm.toml").read_text())
+    for body in ("world", "mesh", "wire", "hosts"):
+        run = sim("run", str(path), "--body", body)
+        assert run.returncode == 2 and "not there yet: paper ballots" in run.stderr
 
 
 @pytest.mark.parametrize(

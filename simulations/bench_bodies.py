@@ -1,0 +1,72 @@
+"""What a body costs: how much faster than the time it plays, and memory for each node more.
+
+Each run is a process of its own, so its peak of memory is its own. Refuses to divide all of it by the
+nodes: what Python and libraries take is subtracted by a smaller run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+from luminous.simulations.scenario import read_scenario
+
+SCENARIO = "calm"
+# Body to a small and a large number of nodes.
+SIZES = {"world": (12, 48), "mesh": (8, 24), "wire": (4, 12)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One run: played time by real time, the peak of memory, and events a second where they are counted."""
+
+    body: str
+    nodes: int
+    times_faster: float
+    peak_mb: float
+    events_per_cpu_s: float | None
+
+
+def run_once(body: str, nodes: int, scenario: str = SCENARIO, seed: int = 1) -> Cost:
+    """Play in a child process. Raises RuntimeError if it does not end well."""
+    words = [sys.executable, "-m", "luminous.simulations.cli", "run", scenario, "--json"]
+    words += ["--body", body, "--nodes", str(nodes), "--seed", str(seed)]
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as said:
+        # The mesh plays in this child, not in one of its own, if the hash seed is the fixed one.
+        environ = {**os.environ, "PYTHONHASHSEED": "0"}
+        child = subprocess.Popen(words, stdout=printed, stderr=said, env=environ)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        said.seek(0)
+        if child.returncode:
+            raise RuntimeError(f"{' '.join(words[2:])}: {said.read().decode()[-500:]}")
+        facts = json.loads(printed.read().decode().splitlines()[-1])
+    figures = facts["figures"]
+    virtual_s = read_scenario(scenario, nodes).duration_ms / 1000
+    events = figures.get("events_per_cpu_s")
+    return Cost(body, nodes, virtual_s / float(figures["wall_s"]), usage.ru_maxrss / 1024, events)
+
+
+def compute_node_mb(small: Cost, large: Cost) -> float:
+    """Memory for one node more, in MB."""
+    return (large.peak_mb - small.peak_mb) / (large.nodes - small.nodes)
+
+
+def main() -> None:
+    """Print a table of all bodies: ``python -m luminous.simulations.bench_bodies``."""
+    print("| body | nodes | played time / real time | events a CPU second | MB a node more |")
+    print("|---|---|---|---|---|")
+    for body, (few, many) in SIZES.items():
+        small, large = run_once(body, few), run_once(body, many)
+        for cost, more in ((small, ""), (large, f"{compute_node_mb(small, large):.2f}")):
+            events = (
+                "" if cost.events_per_cpu_s is None else f"{cost.events_per_cpu_s:,.0f}".replace(",", " ")
+            )
+            print(f"| {body} | {cost.nodes} | {cost.times_faster:.1f} | {events} | {more} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
