@@ -194,6 +194,56 @@ SHAPES = [
         f"error: Cannot build '/nix/store/{A}-dep.drv'.\n       Reason: builder failed with exit code 1.\nerror: Cannot build '/nix/store/{B}-nixos-system-box.drv'.\n       Reason: 1 dependency failed.\n",
     ),
     (
+        "coreutils' own words without a builder",
+        "missing_file",
+        "mktemp: failed to create directory via template '/tmp/nix-shell.x/hm.XXXX': No such file or directory\n",
+    ),
+    (
+        "a set of files that lacks one",
+        "missing_file",
+        "building the system configuration...\nerror: lib.fileset.unions: Element 0 (/home/ana/app/vendor) is a path that does not exist.\n",
+    ),
+    (
+        "an option whose quotes were lost on the way",
+        "option_not_found",
+        "error: The option home-manager.users.ana.programs.web.theme does not exist. Definition values:\n       - In /etc/nixos/flake.nix: true\n",
+    ),
+    (
+        "a table of inodes that is full",
+        "inodes_exhausted",
+        "bash: a.txt: No space left on device\nFilesystem     Inodes IUsed IFree IUse% Mounted on\ndevtmpfs         789K   419  788K    1% /dev\n/dev/sda2        1.6M  1.6M     8  100% /\n",
+    ),
+    (
+        "a table of space that is full",
+        "disk_full",
+        "bash: a.txt: No space left on device\nFilesystem      Size  Used Avail Use% Mounted on\n/dev/sda2       100G  100G     0 100% /\n",
+    ),
+    (
+        "git that sees another's repository as none",
+        "git_ownership",
+        "warning: Not a git repository. Use --no-index to compare two paths outside a working tree\nerror: program 'git' failed with exit code 129\n",
+    ),
+    (
+        "a unit's status after a failure",
+        "service_failed",
+        "× web.service - Web\n     Loaded: loaded (/etc/systemd/system/web.service; enabled)\n     Active: failed (Result: exit-code) since Sun 2026-11-22 10:00:00 UTC; 5s ago\n",
+    ),
+    (
+        "a unit's status in good health",
+        None,
+        "● web.service - Web\n     Loaded: loaded (/etc/systemd/system/web.service; enabled)\n     Active: active (running) since Sun 2026-11-22 10:00:00 UTC; 5s ago\n",
+    ),
+    (
+        "Home Manager's unit that failed over a file",
+        "file_in_the_way",
+        "× home-manager-ana.service - Home Manager environment for ana\n     Active: failed (Result: exit-code) since Sun 2026-11-22 10:00:00 UTC; 5s ago\nNov 22 10:00:00 box hm-activate-ana[11]: Please do one of the following:\nNov 22 10:00:00 box hm-activate-ana[11]: - Move or remove the above files and try again.\n",
+    ),
+    (
+        "the oldest wording of a forbidden reference",
+        "ifd_or_reference",
+        "output is not allowed to refer to path `/nix/store/" + A + "-x'\n",
+    ),
+    (
         "a flake whose input is computed",
         "type_error",
         "error: expected a string but got a thunk at /etc/nixos/flake.nix:3:5\n",
