@@ -14,13 +14,17 @@ UNIT_FAILED = "unit_failed"  # {unit}
 STORE_REPAIRED = "store_repaired"  # {steps}
 COMPONENT_FAILED = "component_failed"  # {component}
 COMPONENT_HUNG = "component_hung"  # {component}
-NAMES = (COMPONENT_FAILED, COMPONENT_HUNG, FIX_TRIED, COMMAND_ENDED, UNIT_FAILED, STORE_REPAIRED)
+# {events: [[wall_ms, source, name]…], read: {source: [from_ms, until_ms]}}: before this node watched
+PAST = "past"
+NAMES = (COMPONENT_FAILED, COMPONENT_HUNG, FIX_TRIED, COMMAND_ENDED, UNIT_FAILED, STORE_REPAIRED, PAST)
 
 
 def observe(machines: Machines, event: events.Observed) -> tuple[Outcome, ...]:
     """What follows from an observation."""
     assert event.name in NAMES, event.name
     facts = event.facts
+    if event.name == PAST:
+        return machines.causes.past(facts)  # what was only read about is no trial: learning does not hear it
     outcomes: tuple[Outcome, ...] = machines.causes.observe(event.name, facts, event.at)
     if event.name == FIX_TRIED and machines.learning is not None:
         pair = (str(facts["class"]), str(facts["fix"]))

@@ -1,51 +1,41 @@
 """What went wrong before the first start, read once and only with its owner's consent.
 
-Reads, bounded: failed units in the journal, system generations, names of Nix's build logs. Refuses to run
-without a yes, to read anything else, to keep text, and to pretend: what this machine does not have is named.
+Reads, bounded: failed units in the journal and when they ran again, system generations, names of Nix's build
+logs, and Nix commands in atuin's history, the only shell history that keeps exit codes. Hands kinds, unit
+names and times to this machine's own node, as observations and never as trials. Refuses to run without a yes,
+to read anything else, to keep a command's words or any text, and to pretend: what this machine does not have
+is named.
 """
 
-import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from luminous.node.shell import past_events, past_journal, shell_history, spool
+from luminous.node.shell.caller import find_caller, give_up_rights
+from luminous.node.shell.past_events import EVENTS_MAX, Past, printable
+
 DAYS_DEFAULT = 31
 DAYS_MAX = 366
-EVENTS_MAX = 2000
-JOURNAL_LINES_MAX = 5000
-JOURNAL_TIMEOUT_S = 10
 LOGS_MAX = 2000
 GENERATIONS_MAX = 500
-NAME_CHARS_MAX = 80
+# A failure this soon after a new generation is told together with it.
+AFTER_MS = 5 * 60_000
 PROFILES = "/nix/var/nix/profiles"
 LOGS = "/nix/var/log/nix/drvs"
-# systemd's own message ids: a unit failed; a process was killed for memory.
-_UNIT_FAILED = "be02cf6855d2428ba40df7e9d022f03d"
-_UNIT_RESULT = "d9b373ed55a64feb8242e02dbe79a49c"
-_OUT_OF_MEMORY = "fe6faa94e7774663a0da52717891d8ef"
-_KINDS = {_UNIT_FAILED: "unit_failed", _UNIT_RESULT: "unit_failed", _OUT_OF_MEMORY: "out_of_memory"}
 _GENERATION = re.compile(r"system-(\d{1,9})-link")
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """One thing that happened: when (wall ms), what kind, to what (a unit, a generation, a package)."""
-
-    wall_ms: int
-    kind: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
 class Backfilled:
-    """Everything found, oldest first, and for each source why it could not be read."""
+    """Everything found, oldest first, for each source why it could not be read, and the time looked at."""
 
     events: tuple[Past, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
+    since_ms: int = 0
+    until_ms: int = 0
 
     def to_json(self) -> dict[str, object]:
         """Schema 1 of `backfill --json`."""
@@ -56,18 +46,42 @@ class Backfilled:
         """For a person: what broke how often, and what could not be read."""
         counts: dict[tuple[str, str], list[int]] = {}
         for event in self.events:
-            if event.kind != "generation":
+            if event.kind in _TROUBLES:
                 counts.setdefault((event.kind, event.what), []).append(event.wall_ms)
         lines = [f"{sum(e.kind == 'generation' for e in self.events)} system generations were made."]
         for (kind, what), times in sorted(counts.items(), key=lambda item: -len(item[1]))[:12]:
-            day = time.strftime("%d %b %H:%M", time.localtime(max(times) / 1000))
-            lines.append(f"{kind.replace('_', ' ')}: {what}, {len(times)} times, last {day}")
+            count = "once" if len(times) == 1 else f"{len(times)} times"
+            around = self._around(kind, what, times)
+            lines.append(f"{_TROUBLES[kind]}: {what}, {count}, last {_day(max(times))}{around}")
         lines += [f"not read: {source}: {why}" for source, why in sorted(self.missing.items())]
         return "\n".join([*lines, "Nothing was sent."])
 
+    def _around(self, kind: str, what: str, times: list[int]) -> str:
+        """What came just before the failures, and whether it works again: order, not proof."""
+        made = [e.wall_ms for e in self.events if e.kind == "generation"]
+        after = sum(any(0 <= at - then <= AFTER_MS for then in made) for at in times)
+        said = f"; {after} of them within 5 minutes after a new generation" if after else ""
+        again = [e.wall_ms for e in self.events if (e.kind, e.what) == (_RECOVERED.get(kind), what)]
+        if again and max(again) > max(times):
+            return f"{said}; it worked again {_day(max(again))}"
+        return said
+
+
+def _day(wall_ms: int) -> str:
+    return time.strftime("%d %b %H:%M", time.localtime(wall_ms / 1000))
+
+
+_TROUBLES = {"unit_failed": "unit failed", "out_of_memory": "killed for memory", "failed": "command failed"}
+_RECOVERED = {"unit_failed": "unit_recovered", "out_of_memory": "unit_recovered", "failed": "ran"}
+
 
 def backfill(
-    *, consent: bool, days: int = DAYS_DEFAULT, now_ms: int | None = None, root_dir: str = "/"
+    *,
+    consent: bool,
+    days: int = DAYS_DEFAULT,
+    now_ms: int | None = None,
+    root_dir: str = "/",
+    home: str = "",
 ) -> Backfilled:
     """Read the past `days`. Raises PermissionError without consent; any other trouble becomes a named gap.
 
@@ -82,8 +96,15 @@ def backfill(
     events: list[Past] = []
     events += _generations(root / PROFILES.lstrip("/"), since, missing)
     events += _logs(root / LOGS.lstrip("/"), since, missing)
-    events += _journal(since, missing)
-    return Backfilled(tuple(sorted(events, key=lambda e: (e.wall_ms, e.kind, e.what))[-EVENTS_MAX:]), missing)
+    events += past_journal.read(since, missing)
+    if home:
+        events += shell_history.read(home, since, missing)
+    else:
+        missing[shell_history.SOURCE] = "nobody's home was named"
+    kept = sorted(events, key=lambda e: (e.wall_ms, e.kind, e.what))[-EVENTS_MAX:]
+    # Where the bound cut, the time before it was not looked at.
+    start = kept[0].wall_ms if len(events) > EVENTS_MAX else since
+    return Backfilled(tuple(kept), missing, start, now)
 
 
 def _generations(folder: Path, since_ms: int, missing: dict[str, str]) -> list[Past]:
@@ -120,56 +141,18 @@ def _package(name: str) -> str:
     """The package's name without hash and version, as a log file is called `hash-name-1.2.drv.bz2`."""
     base = name.split(".drv", 1)[0]
     base = re.sub(r"^[0-9a-z]{30,32}-", "", base)
-    return _printable(re.sub(r"-\d[\w.+-]*$", "", base))
+    return printable(re.sub(r"-\d[\w.+-]*$", "", base))
 
 
-def _journal(since_ms: int, missing: dict[str, str]) -> list[Past]:
-    matches = " + ".join(f"MESSAGE_ID={message_id}" for message_id in _KINDS).split()
-    fields = "MESSAGE_ID,UNIT,USER_UNIT,_SYSTEMD_UNIT"
-    argv = ["journalctl", "--quiet", "--no-pager", "-o", "json", f"--output-fields={fields}"]
-    argv += [f"--since=@{since_ms // 1000}", f"--lines={JOURNAL_LINES_MAX}", *matches]
-    env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
-    try:
-        ran = subprocess.run(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=JOURNAL_TIMEOUT_S,
-            check=False,
-        )
-    except FileNotFoundError:
-        missing["journal"] = "this machine has no journalctl"
-        return []
-    except (OSError, subprocess.TimeoutExpired) as error:
-        missing["journal"] = type(error).__name__
-        return []
-    if ran.returncode:
-        missing["journal"] = _printable(ran.stderr.decode("utf-8", "replace").strip()) or "journalctl failed"
-        return []
-    return parse_journal(ran.stdout)
-
-
-def parse_journal(text: bytes) -> list[Past]:
-    """The failures in the output of `journalctl -o json`; lines that are not of that form are left out."""
-    found = []
-    for line in text.splitlines()[:JOURNAL_LINES_MAX]:
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(entry, dict):
-            continue
-        kind = _KINDS.get(str(entry.get("MESSAGE_ID")))
-        stamp = str(entry.get("__REALTIME_TIMESTAMP", ""))
-        unit = entry.get("UNIT") or entry.get("USER_UNIT") or entry.get("_SYSTEMD_UNIT")
-        if kind and stamp.isdigit() and len(stamp) < 20 and isinstance(unit, str):
-            found.append(Past(int(stamp) // 1000, kind, _printable(unit)))
-    return found
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:NAME_CHARS_MAX])
+def hand_over(found: Backfilled, data_dir: str) -> int:
+    """Leave what was found for this machine's own node; how many events. Raises OSError and ValueError."""
+    made = past_events.records(found.events, found.missing, found.since_ms, found.until_ms)
+    count = 0
+    for record in made:
+        spool.write(data_dir, record)
+        events = record["events"]
+        count += len(events) if isinstance(events, list) else 0
+    return count
 
 
 def run(words: list[str]) -> int:
@@ -187,13 +170,23 @@ def run(words: list[str]) -> int:
     consent = "--yes" in options
     if not consent and sys.stdin.isatty() and sys.stderr.isatty():
         sys.stderr.write(
-            f"May I read the last {days} days of failed units (journal), system generations and the names\n"
-            "of Nix logs? "
-            "Nothing is sent and no text is kept. [y/N] "
+            f"May I read the last {days} days of failed units (journal), system generations, the names of\n"
+            "Nix logs, and which Nix commands failed (atuin's history, if there is one)? Nothing is sent.\n"
+            "Kinds, unit names and times go to your own node; no text and no command is kept. [y/N] "
         )
+        sys.stderr.flush()
         consent = sys.stdin.readline(16).strip().lower() in ("y", "yes")
     if not consent:
         raise Failure("nothing was read", "reading the past needs your yes", usage, Exit.PERMISSION)
-    found = backfill(consent=True, days=int(days))
-    say(found.to_json(), found.to_text(), as_json="--json" in options)
+    caller = find_caller()
+    found = backfill(consent=True, days=int(days), home=caller.home)
+    give_up_rights(caller)  # from here on nothing is written with more than the caller's own
+    try:
+        handed = hand_over(found, caller.data_dir)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        what, do = "it was read, but not handed to your node", f"may you write to {caller.data_dir}?"
+        raise Failure(what, why, do) from error
+    told = f"{handed} events were left for your node, which counts each only once."
+    say({**found.to_json(), "handed_over": handed}, f"{found.to_text()}\n{told}", as_json="--json" in options)
     return 0

@@ -15,7 +15,7 @@ from luminous.node.core import events, observing
 from luminous.node.core.effects import Report
 from luminous.node.core.instant import Instant
 from luminous.node.ports import StoreError
-from luminous.node.shell import spool
+from luminous.node.shell import past_events, spool
 from luminous.node.shell.command_class import COMMAND_CLASSES
 from luminous.node.shell.evidence import Evidence, Failed
 from luminous.node.shell.service import Service
@@ -94,6 +94,8 @@ def spool_events(record: spool.Record, now: Instant) -> list[events.Event]:
     """
     if record.get("kind") == "attempt":
         return _attempt_events(record, now)
+    if record.get("kind") == past_events.RECORD_KIND:
+        return [events.Observed(now, observing.PAST, past_events.checked(record))]
     command, error_class = str(record.get("command_class")), _name(record.get("error_class"))
     facts: dict[str, Any] = {
         "command": command if command in COMMAND_CLASSES else "other",

@@ -9,6 +9,7 @@ from luminous.node.core.causes.counts_record import pack_counts, pack_table, unp
 from luminous.node.core.causes.crossover import CONTEXTS_MAX, WINDOWS_MS, Crossover
 from luminous.node.core.causes.edge_wisdom import Claim, Trials, Wisdom, is_evolution, is_pattern
 from luminous.node.core.causes.graph import Graph, Names, edges_view, node_id
+from luminous.node.core.causes.past import Covered, count_past, read_past
 from luminous.node.core.causes.relations import CAUSAL, Link, Relation, describe, discover
 from luminous.node.core.causes.why import MECHANISM_BLAME, Arrow, WhyAnswer, arrows_of, tell, trace
 from luminous.node.core.instant import Instant
@@ -61,6 +62,7 @@ class Causes:
         self._fresh = 0
         self._discovered_ms = self._kept_ms = 0
         self._halved_wall_ms: int | None = None
+        self._covered = Covered()
 
     def observe(self, name: str, facts: dict[str, Value], at: Instant) -> tuple[Outcome, ...]:
         """Something was seen: ``command_ended``, ``unit_failed``, ``fix_tried`` … with its facts."""
@@ -101,6 +103,16 @@ class Causes:
         key = (pair[0], pair[1])
         if key in self._trials or len(self._trials) < TRIALS_MAX:
             self._trials.setdefault(key, Trials()).add(was_set, seen)
+
+    def past(self, facts: dict[str, Value]) -> tuple[Outcome, ...]:
+        """What happened before this node watched, read with consent: counted once, never a trial."""
+        events, read = read_past(facts)
+        if not self.is_learning:
+            return ()
+        counted = count_past(self.counts, self.names, self._covered.fresh(events, read))
+        self._events += counted
+        self._fresh += counted
+        return (Keep(SNAPSHOT_NAME, self.snapshot(), durable=False),)
 
     def tick(self, at: Instant) -> tuple[Outcome, ...]:
         """Close windows, look again at most every five minutes, keep the counts every hour."""
@@ -203,6 +215,7 @@ class Causes:
         self._latest.clear()
         self._recent.clear()
         self._events = self._fresh = 0
+        self._covered = Covered()
 
     def view(self) -> dict[str, Value]:
         """For people and the dashboard: how much was seen, links, cycles, wisdom."""
@@ -243,6 +256,7 @@ class Causes:
             "names": "\n".join(self.names.names),
             "events": self._events,
             "trials": pack_table(trials),
+            "covered": self._covered.facts(),
             **body,
         }
 
@@ -256,6 +270,7 @@ class Causes:
             self.names.intern(name)
         self._events = events if isinstance(events, int) else 0
         self.counts = unpack_counts(body)
+        self._covered.restore(body.get("covered"))
         for pair, row in unpack_table(trials, 2, 5).items():
             self._trials[pair[0], pair[1]] = Trials(row[0], row[1], row[2], row[3], bool(row[4]))
         self.rediscover()

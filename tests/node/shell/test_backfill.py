@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from luminous.node.shell import backfill
-from luminous.node.shell.backfill import Past, parse_journal
+from luminous.node.shell import backfill, past_events, past_journal
+from luminous.node.shell.past_events import Past
+from luminous.node.shell.past_journal import parse_journal
 
 NOW = 1_700_000_000_000
 
@@ -52,20 +53,21 @@ def test_what_is_there_is_found_and_what_is_missing_is_named(machine):
     found = look(machine)
     kinds = {(e.kind, e.what) for e in found.events}
     assert kinds == {("generation", "41"), ("generation", "42"), ("built", "firefox")}
-    assert set(found.missing) == {"journal"}
+    assert set(found.missing) == {"journal", "shell history"}
     assert "journalctl" in found.to_text()
     assert "secret" not in json.dumps(found.to_json())
 
 
 def test_failed_units_come_from_the_journal(machine):
     entry = {"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT": "nginx.service"}
-    lines = [json.dumps(entry | {"__REALTIME_TIMESTAMP": str((NOW - n) * 1000)}) for n in range(3)]
+    lines = [json.dumps(entry | {"__REALTIME_TIMESTAMP": str((NOW - 9000 * n - 1) * 1000)}) for n in range(3)]
+    lines.append(lines[0])  # systemd says it twice: one failure
     with_journal(machine, "\n".join([*lines, "not json", "[]", '{"MESSAGE_ID":"other"}']))
     found = look(machine)
     assert [e for e in found.events if e.kind == "unit_failed"] == [
-        Past(NOW - n, "unit_failed", "nginx.service") for n in (2, 1, 0)
+        Past(NOW - 9000 * n - 1, "unit_failed", "nginx.service") for n in (2, 1, 0)
     ]
-    assert found.missing == {}
+    assert set(found.missing) == {"shell history"}
     assert "nginx.service, 3 times" in found.to_text()
 
 
@@ -78,7 +80,7 @@ def test_an_empty_machine_has_only_gaps(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     found = backfill.backfill(consent=True, root_dir=str(tmp_path))
     assert found.events == ()
-    assert set(found.missing) == {"generations", "nix logs", "journal"}
+    assert set(found.missing) == {"generations", "nix logs", "journal", "shell history"}
 
 
 def test_hostile_journals_are_survived():
@@ -89,8 +91,8 @@ def test_hostile_journals_are_survived():
     )
     (event,) = parse_journal(hostile + b"\n" + b"[" * 5000 + b"\n\xff\xff\n")
     assert "\x1b" not in event.what
-    assert len(event.what) <= backfill.NAME_CHARS_MAX
+    assert len(event.what) <= past_events.NAME_CHARS_MAX
     many = (
         b'{"MESSAGE_ID":"d9b373ed55a64feb8242e02dbe79a49c","UNIT":"u","__REALTIME_TIMESTAMP":"1000"}\n' * 9000
     )
-    assert len(parse_journal(many)) == backfill.JOURNAL_LINES_MAX
+    assert len(parse_journal(many)) == past_journal.LINES_MAX
