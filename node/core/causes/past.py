@@ -92,9 +92,9 @@ def read_past(facts: Mapping[str, Value]) -> tuple[list[PastEvent], dict[str, tu
     found = []
     for row in events:
         assert isinstance(row, list)
-        wall_ms, source, name = row
-        assert isinstance(wall_ms, int) and isinstance(source, str) and isinstance(name, str)
-        found.append(PastEvent(wall_ms, source, name))
+        wall_ms, where, name = row
+        assert isinstance(wall_ms, int) and isinstance(where, str) and isinstance(name, str)
+        found.append(PastEvent(wall_ms, where, name))
     return found, spans
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def test_a_long_past_fits_into_records_and_loses_nothing():
     spans = [record["read"]["journal"] for record in made]
     assert spans[0][0] == NOW_MS - 100 * HOUR_MS
     assert spans[-1][1] == NOW_MS
-    assert all(a[1] == b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(spans))
 
 
 @pytest.mark.parametrize(
