@@ -1,7 +1,7 @@
 """How far an address reaches, and which addresses may be told to whom.
 
-Refuses names, relays and every transport but TCP: what a stranger tells is dialled only in the one form that
-can be judged by looking at it.
+Refuses names and every transport but TCP, straight or through one relay: what a stranger tells is dialled
+only in a form that can be judged by looking at it.
 """
 
 import ipaddress
@@ -11,13 +11,16 @@ from enum import IntEnum
 
 import psutil
 
-from luminous.node.shell.reach import expanded, host_of, is_ip, peer_of, subnet
+from luminous.node.shell.reach import expanded, host_of, is_ip, peer_of, relay_of, subnet
 from luminous.protocol.limits import ADDRESS_SIZE_BYTES_MAX
 
 # Addresses of one /24 or /48 in one answer. Stops one subnet from becoming all that a newcomer knows.
 PER_SUBNET_MAX = 2
 _PEER = re.compile(r"[1-9A-HJ-NP-Za-km-z]{40,64}")
-_FORM = re.compile(r"/ip[46]/([0-9a-f.:]{2,45})/tcp/([1-9][0-9]{0,4})/p2p/([1-9A-HJ-NP-Za-km-z]{40,64})")
+_FORM = re.compile(
+    r"/ip[46]/([0-9a-f.:]{2,45})/tcp/([1-9][0-9]{0,4})/p2p/[1-9A-HJ-NP-Za-km-z]{40,64}"
+    r"(/p2p-circuit/p2p/[1-9A-HJ-NP-Za-km-z]{40,64})?"
+)
 
 
 class Scope(IntEnum):
@@ -50,13 +53,18 @@ def is_peer_id(text: str) -> bool:
 
 
 def is_dialable(address: str) -> bool:
-    """True for ``/ip4|ip6/HOST/tcp/PORT/p2p/PEER`` with a host that can be dialled from somewhere."""
+    """True for ``/ip4|ip6/HOST/tcp/PORT/p2p/PEER`` with a host that can be dialled from somewhere.
+
+    ``PEER`` may be a relay, followed by ``/p2p-circuit/p2p/`` and the peer behind it.
+    """
     found = _FORM.fullmatch(address) if len(address) <= ADDRESS_SIZE_BYTES_MAX else None
     if found is None or int(found[2]) > 65_535:
         return False
     try:
         version = ipaddress.ip_address(found[1]).version
     except ValueError:
+        return False
+    if relay_of(address) == peer_of(address):
         return False
     return address.startswith(f"/ip{version}/") and scope_of(found[1]) > Scope.NOWHERE
 

@@ -15,6 +15,7 @@ import trio
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.exceptions import SwarmException
 
+from luminous.node.shell.circuit_stream import circuit_of
 from luminous.node.shell.guards import AddressGate, Offence, PeerLedger
 from luminous.node.shell.reach import address_group
 from luminous.node.shell.yamux_session import GO_AWAY_FRAME
@@ -178,9 +179,28 @@ def _socket_stream(connection: Any) -> Any:
     return raw.stream.stream
 
 
+def remote_endpoint(connection: Any) -> tuple[str, int] | None:
+    """The remote IP address and port of a connection; None if it is gone, or goes through a relay."""
+    try:
+        host, port = _socket_stream(connection).socket.getpeername()[:2]
+    except (AttributeError, OSError, ValueError):
+        return None
+    return str(host), int(port)
+
+
 def remote_host(connection: Any) -> str:
     """The remote IP address of a connection, or an empty string."""
-    try:
-        return str(_socket_stream(connection).socket.getpeername()[0])
-    except (AttributeError, OSError, IndexError):
-        return ""
+    endpoint = remote_endpoint(connection)
+    return endpoint[0] if endpoint else ""
+
+
+def host_answerable(connection: Any) -> str:
+    """Whose network a connection burdens: its remote host, or the host of the relay that it goes through."""
+    circuit = circuit_of(connection.muxed_conn)
+    return circuit.relay_host if circuit else remote_host(connection)
+
+
+def shown_address(connection: Any) -> str:
+    """Where a peer is connected from, for people: its host, or through whom."""
+    circuit = circuit_of(connection.muxed_conn)
+    return f"/p2p/{circuit.relay}/p2p-circuit" if circuit else remote_host(connection)

@@ -107,6 +107,14 @@ TARGETS = (
         "dials by itself",
     ),
     Target(_SWARM, "Swarm.add_conn", "d469d71b3ed1", "where peers are admitted"),
+    Target(_SWARM, "Swarm.upgrade_inbound_raw_conn", "e24c4285f494", "called for circuits that arrive"),
+    Target(_SWARM, "Swarm.upgrade_outbound_raw_conn", "54a8867681b2", "called for circuits that are dialled"),
+    Target(
+        "libp2p.network.connection.raw_connection",
+        "RawConnection",
+        "aea4072e0037",
+        "what a circuit is wrapped in",
+    ),
     Target(
         _CONN, "SwarmConn._handle_muxed_stream", "fb51f8a3e37c", "an error of one stream ends the process"
     ),

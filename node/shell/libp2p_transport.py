@@ -17,8 +17,10 @@ from libp2p.peer.id import ID
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
-from luminous.node.shell import connections, dialling, libp2p_patches, peer_views, reach
+from luminous.node.shell import connections, dial_address, dialling, libp2p_patches, peer_views, reach
 from luminous.node.shell.address_scope import own_addresses
+from luminous.node.shell.circuit_slots import RelayLimits
+from luminous.node.shell.circuits import Circuits
 from luminous.node.shell.dialler import Dialler
 from luminous.node.shell.gossip import Gossip, Received, Validate
 from luminous.node.shell.guards import Limits, PeerLedger
@@ -26,7 +28,8 @@ from luminous.node.shell.kept_bans import KeptBans
 from luminous.node.shell.libp2p_stack import HEARTBEAT_S, AddressInUse, Identity, Stack, build, check_listen
 from luminous.node.shell.mesh_care import MeshCare
 from luminous.node.shell.peer_book import PeerBook
-from luminous.node.shell.peer_exchange import ASK_FIRST_S, Doors, PeerExchange, Seen
+from luminous.node.shell.peer_exchange import ASK_FIRST_S, Doors, PeerExchange
+from luminous.node.shell.reachability import SETTLED_S, Reachability, Seen
 from luminous.node.shell.requests import Handler, Server, ask
 from luminous.node.shell.rumours import Rumours
 from luminous.node.shell.seen_ids import SeenIds
@@ -68,10 +71,14 @@ class LibP2PTransport:
         heartbeat_s: float = HEARTBEAT_S,
         exchange: NetworkId | None = None,
         ask_first_s: float = ASK_FIRST_S,
+        settled_s: float = SETTLED_S,
+        offers_relay: RelayLimits | None = None,
+        uses_relays: bool = False,
     ) -> None:
         """``transport_seed``: 32 bytes, the peer id's Ed25519 key; ``noise_seed``: 32 bytes, X25519.
 
         ``exchange``: the network whose peers are exchanged with its other peers; None: with nobody.
+        ``offers_relay``: relay for peers behind NAT within these bounds; ``uses_relays``: be such a peer.
         """
         self._identity = Identity(transport_seed, noise_seed)
         self._id = self._identity.peer_id
@@ -92,7 +99,10 @@ class LibP2PTransport:
         self._seen = SeenIds(libp2p_patches.SEEN_TTL_S, libp2p_patches.SEEN_IDS_MAX, time.monotonic)
         self._plan = reach.DialPlan(bootstrap, random.Random(), 0.0)
         self._rumours = Rumours(random.Random())
-        self._exchange = None if exchange is None else self._new_exchange(exchange, ask_first_s)
+        self._exchange = None if exchange is None else self._new_exchange(exchange, ask_first_s, settled_s)
+        self._circuits = Circuits(
+            offers_relay, uses_relays, self.ledger, self._drop, self._needs_relay, self._may_ask_for_slot
+        )
         self._held: list[tuple[str, bytes]] = []
         self._counter = 0
         self._stack: Stack | None = None
@@ -119,7 +129,11 @@ class LibP2PTransport:
         return str(self._id)
 
     def addresses(self) -> tuple[str, ...]:
-        """Where others can dial this peer, with the peer id; empty while it does not listen."""
+        """Where others can dial this peer, with the peer id: itself, then through relays."""
+        return self._own_addresses() + self._circuits.addresses(self.peer_id())
+
+    def _own_addresses(self) -> tuple[str, ...]:
+        """Where this peer listens; empty while it does not."""
         bound = [] if self._stack is None else map(str, self._stack.host.get_transport_addrs())
         return own_addresses(bound, self._announce, self.peer_id())
 
@@ -130,7 +144,16 @@ class LibP2PTransport:
             return False
         if peer in self._connected():
             return True
+        if reach.relay_of(address):
+            return await self._dialled(address, self._dial_circuit)
         return await self._dialled(address, dialling.dial)
+
+    async def _dial_circuit(self, host: Any, address: str) -> None:
+        found = dial_address.read(address)
+        if isinstance(found, str):
+            raise ConnectionError(found)
+        with trio.fail_after(2 * dialling.DIAL_S_MAX):
+            await self._circuits.dial(found, self.connect)
 
     async def _dialled(self, address: str, way: Callable[[Any, str], Awaitable[None]]) -> bool:
         if self._stack is None:
@@ -202,6 +225,14 @@ class LibP2PTransport:
         """How peers that were asked lately see this node: its host, and its ports that they could dial."""
         return {} if self._exchange is None else self._exchange.seen_by()
 
+    def reachability(self) -> Reachability:
+        """Whether others can dial this node, as they say; unknown without an exchange."""
+        return Reachability.UNKNOWN if self._exchange is None else self._exchange.reachability()
+
+    def relaying(self) -> dict[str, int] | None:
+        """How much of this node's relay is taken; None if it offers none."""
+        return self._circuits.usage()
+
     # One life of the service tree --------------------------------------------------------------------
 
     async def _live(self, task_status: Any) -> None:
@@ -221,7 +252,8 @@ class LibP2PTransport:
             self._received,
             self._drop,
         )
-        stack.network.register_notifee(connections.Notifee(self._joined, self._left, gossip.lost))
+        stack.network.register_notifee(connections.Notifee(self._joined, self._parted, gossip.lost))
+        self._circuits.install(stack.host)
         server = Server(self.ledger, self._drop)
         for protocol, handler in self._serve.items():
             stack.host.set_stream_handler(TProtocol(protocol), server.stream_handler(handler))
@@ -252,6 +284,7 @@ class LibP2PTransport:
                 self._plan, self._rumours, self.connect, self._connected, self._is_welcome, self._peers_wanted
             )
             nursery.start_soon(dialler.run)
+            nursery.start_soon(self._circuits.run)
             if self._exchange is not None:
                 nursery.start_soon(self._exchange.run)
             if not self._has_started:
@@ -261,6 +294,10 @@ class LibP2PTransport:
     def _fell(self, error: BaseException) -> None:
         self.ledger.counters["restarts"] += 1
         self.ledger.counters[f"restarts.{type(error).__name__}"] += 1
+
+    def _parted(self, peer: str) -> None:
+        self._circuits.lost(peer)
+        self._left(peer)
 
     # Peers -------------------------------------------------------------------------------------------
 
@@ -273,18 +310,25 @@ class LibP2PTransport:
     def _is_welcome(self, peer: str) -> bool:
         return not self.ledger.banned(peer, self._now_s()) and self._allow(peer)
 
-    def _new_exchange(self, network: NetworkId, ask_first_s: float) -> PeerExchange:
+    def _needs_relay(self) -> bool:
+        return self.reachability() is Reachability.BEHIND_NAT
+
+    def _may_ask_for_slot(self, peer: str) -> bool:
+        return self._exchange is not None and self._exchange.cannot_reach_me(peer) and self._is_welcome(peer)
+
+    def _new_exchange(self, network: NetworkId, ask_first_s: float, settled_s: float) -> PeerExchange:
         doors = Doors(
             self.peer_id,
-            lambda: tuple(sorted({reach.port_of(address) for address in self.addresses()} - {0})),
+            lambda: tuple(sorted({reach.port_of(address) for address in self._own_addresses()} - {0})),
             self._connected,
             self._host_of,
             lambda address: self._dialled(address, dialling.prove),
             self.request,
+            lambda: self._circuits.through_me(self._own_addresses()),
         )
         counters, chance = self.ledger.counters, random.Random()
         exchange = PeerExchange(
-            network, doors, self._rumours, self._peers_wanted, counters, chance, ask_first_s
+            network, doors, self._rumours, self._peers_wanted, counters, chance, ask_first_s, settled_s
         )
         self._serve[PEERS_PROTOCOL] = exchange.serve
         return exchange
@@ -293,7 +337,7 @@ class LibP2PTransport:
         """The IP address at which ``peer`` is connected, or an empty string."""
         opened = {} if self._stack is None else self._stack.network.connections
         found = next((of_peer for known, of_peer in list(opened.items()) if str(known) == peer), ())
-        return connections.remote_host(found[0]) if found else ""
+        return next(filter(None, map(connections.remote_host, found)), "")
 
     def _drop(self, peer: Any) -> None:
         """Close the connections of ``peer``, in the background."""

@@ -107,7 +107,7 @@ class MeshCare:
         subnets: dict[Any, str] = {}
         for peer, open_connections in self._network.connections.items():
             if open_connections:
-                host = connections.remote_host(open_connections[0])
+                host = connections.host_answerable(open_connections[0])
                 subnets[peer] = reach.subnet(host, is_loopback_counted=is_counted)
         by_name = {str(peer): peer for peer in subnets}
         for topic, members in list(self._router.mesh.items()):

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import trio
 
 from luminous.node.shell.address_scope import address_at, fitting, is_dialable
+from luminous.node.shell.dial_address import CIRCUIT
+from luminous.node.shell.reach import relay_of
+from luminous.node.shell.reachability import SETTLED_S, Reachability, Seen, is_settled, judged
 from luminous.node.shell.rumours import Rumours
 from luminous.protocol.identifiers import NetworkId
 from luminous.protocol.peer_exchange import (
@@ -45,17 +48,8 @@ VIEWS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """How one peer sees this node: at which IP address, and which of its ports it could dial."""
-
-    host: str
-    ports: tuple[int, ...]
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Doors:
-    """What the exchange needs of its transport."""
+    """What the exchange needs of its transport. ``through_me``: addresses of peers that it relays to."""
 
     peer_id: Callable[[], str]
     ports: Callable[[], tuple[int, ...]]
@@ -63,6 +57,7 @@ class Doors:
     host_of_peer: Callable[[str], str]
     prove: Callable[[str], Awaitable[bool]]
     request: Callable[[str, str, bytes, float], Awaitable[bytes | None]]
+    through_me: Callable[[], tuple[str, ...]] = tuple
 
 
 class PeerExchange:
@@ -77,6 +72,7 @@ class PeerExchange:
         counters: Counter[str],
         chance: random.Random,
         ask_first_s: float = ASK_FIRST_S,
+        settled_s: float = SETTLED_S,
     ) -> None:
         self._network = network
         self._doors = doors
@@ -85,6 +81,7 @@ class PeerExchange:
         self._counters = counters
         self._chance = chance
         self._ask_first_s = ask_first_s
+        self._settled_s = settled_s
         self._reached: OrderedDict[str, float] = OrderedDict()
         self._tried: OrderedDict[str, float] = OrderedDict()
         self._asked: OrderedDict[str, float] = OrderedDict()
@@ -108,7 +105,10 @@ class PeerExchange:
                 own[port] = address
                 self._prove_soon(address, now_s)
         fresh = [a for a, at_s in self._reached.items() if now_s - at_s < FRESH_S]
-        told = fitting(self._chance.sample(fresh, len(fresh)), host, (peer,), ADDRESSES_MAX)
+        relayed = self._doors.through_me()
+        fresh_and_relayed = [*fresh, *relayed]
+        shuffled = self._chance.sample(fresh_and_relayed, len(fresh_and_relayed))
+        told = fitting(shuffled, host, (peer,), ADDRESSES_MAX)
         self._counters["exchange.answered"] += 1
         return write_answer(
             Answer(
@@ -119,7 +119,9 @@ class PeerExchange:
         )
 
     def reached(self, address: str, now_s: float) -> None:
-        """This node dialled ``address`` and found its peer."""
+        """This node dialled ``address`` and found its peer. A circuit is its relay's to tell."""
+        if CIRCUIT in address:
+            return
         self._reached[address] = now_s
         self._reached.move_to_end(address)
         if len(self._reached) > REACHED_MAX:
@@ -202,16 +204,19 @@ class PeerExchange:
             self._counters["exchange.unanswered"] += 1
             return 0
         if len(answer.observed) in (4, 16):
+            host, before = str(ipaddress.ip_address(answer.observed)), self._seen.get(peer)
             self._seen[peer] = Seen(
-                str(ipaddress.ip_address(answer.observed)),
+                host,
                 tuple(port for port in answer.reached_ports if port in question.ports),
                 now_s,
+                before.first_s if before is not None and before.host == host else now_s,
             )
             self._seen.move_to_end(peer)
             if len(self._seen) > VIEWS_MAX:
                 self._seen.popitem(last=False)
         known = {self._doors.peer_id(), *self._doors.connected()}
-        told = fitting(answer.addresses, self._doors.host_of_peer(peer), known, ADDRESSES_MAX)
+        own = (address for address in answer.addresses if relay_of(address) in ("", peer))  # no hearsay
+        told = fitting(own, self._doors.host_of_peer(peer), known, ADDRESSES_MAX)
         new = self._rumours.tell(peer, told)
         self._counters["exchange.told"] += new
         return new
@@ -219,3 +224,12 @@ class PeerExchange:
     def seen_by(self) -> dict[str, Seen]:
         """How the peers that answered lately see this node."""
         return dict(self._seen)
+
+    def reachability(self) -> Reachability:
+        """Whether others can dial this node."""
+        return judged(self._seen.values(), trio.current_time(), self._settled_s)
+
+    def cannot_reach_me(self, peer: str) -> bool:
+        """True if ``peer`` itself tried to dial this node in vain."""
+        view = self._seen.get(peer)
+        return view is not None and not view.ports and is_settled(view, self._settled_s)

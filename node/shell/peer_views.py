@@ -36,7 +36,7 @@ def _view(name: str, connection: Any, mesh: tuple[str, ...], ledger: PeerLedger,
     until_ms = 0 if not banned or left_s == float("inf") else int((time.time() + left_s) * 1000)
     return PeerView(
         id=name,
-        address="" if connection is None else connections.remote_host(connection),
+        address="" if connection is None else connections.shown_address(connection),
         direction="" if connection is None else str(connection.direction.name).lower(),
         mesh=mesh,
         score=ledger.score(name, now_s),

@@ -10,6 +10,8 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from luminous.node.shell.dial_address import CIRCUIT
+
 BACK_OFF_FIRST_S = 1.0
 BACK_OFF_MAX_S = 300.0
 # Addresses waited for at once. Stops a lying peer list from filling the plan.
@@ -47,6 +49,12 @@ def peer_of(address: str) -> str:
     """The peer id at the end of a multiaddr, or an empty string."""
     _, found, peer = address.rpartition("/p2p/")
     return peer.split("/")[0] if found else ""
+
+
+def relay_of(address: str) -> str:
+    """The peer id of the relay that a multiaddr goes through, or an empty string."""
+    direct, circuit, _ = address.partition(CIRCUIT)
+    return peer_of(direct) if circuit else ""
 
 
 def address_group(host: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from luminous.node.shell.guards import Bucket, Rate
-from luminous.node.shell.reach import address_group, host_of, peer_of
+from luminous.node.shell.reach import address_group, host_of, peer_of, relay_of
 from luminous.protocol.peer_exchange import ADDRESSES_MAX
 
 # Rumours waiting, of one source and altogether. Stops lying sources from filling memory and time.
@@ -63,7 +63,8 @@ class Rumours:
 
     def due(self, held: Iterable[str], count: int, now_s: float) -> tuple[str, ...]:
         """At most ``count`` addresses to dial now, of peers that are not ``held``, sources in turn."""
-        taken = set(held)
+        connected = frozenset(held)
+        taken = set(connected)
         by_source: dict[str, list[str]] = {}
         for address, rumour in self._waiting.items():
             if rumour.not_before_s <= now_s and peer_of(address) not in taken:
@@ -77,16 +78,17 @@ class Rumours:
                 if not queue:
                     queues.remove(queue)
                 peer = peer_of(address)
-                if len(found) >= count or peer in taken or not self._may_dial(address, now_s):
+                is_known_door = relay_of(address) in connected  # a stream on a connection that is there
+                if len(found) >= count or peer in taken or not self._may_dial(address, now_s, is_known_door):
                     continue
                 taken.add(peer)
                 self._waiting[address].not_before_s = now_s + RETRY_PAUSE_S
                 found.append(address)
         return tuple(found)
 
-    def _may_dial(self, address: str, now_s: float) -> bool:
+    def _may_dial(self, address: str, now_s: float, is_known_door: bool) -> bool:
         group = address_group(host_of(address))
-        if not group.startswith(("127.", "::1")):
+        if not is_known_door and not group.startswith(("127.", "::1")):
             if now_s - self._hosts.get(group, -HOST_PAUSE_S) < HOST_PAUSE_S:
                 return False
             self._hosts[group] = now_s
