@@ -84,7 +84,9 @@ def _free_message(failure: FailureText, command: tuple[str, ...]) -> tuple[Candi
     outer = re.search(
         r"will be built|: (?:No such|Invalid|Bad|Not a|Is a|Device|Resource)[^\n]*$", failure.said, re.M
     )
-    if not last or foreign or outer:
+    # Nix names the program and not its reason: that reason is not in this text.
+    nameless = bool(last) and re.match(r"program '[^'\n]+' failed with exit code", last[-1]) is not None
+    if not last or foreign or outer or nameless:
         return ()
     nix = "show-trace" in failure.said or ".nix:" in failure.trace or "while " in failure.trace
     nix = nix or any(re.match(r"(?:.*/)?(?:nix|home-manager|darwin-rebuild)", word) for word in command[:3])

@@ -70,6 +70,8 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(r"^\s*\d+\|(?:\s|$)|^\s+\|(?:\s|$)"),
         re.compile(r"^\s*(?:…|\.\.\.) |^\s*at [^\s].*:\d+(?::\d+)?:?$|^\s*(?:while|from) [a-z]"),
         re.compile(r"^\[\d+/\d+/\d+ built[^\]]*\] ?"),
+        # nixops pads a machine's name with dots: no log of a build looks so
+        re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*\.{3,}> "),
     )
 
 
@@ -112,7 +114,7 @@ def read_failure(raw: str, *, cut: bool = False) -> FailureText:
 
 
 def _classify_line(text: str) -> Line:
-    _, journal, bar, mark, package, excerpt, trace, nom = _patterns()
+    _, journal, bar, mark, package, excerpt, trace, nom, machine = _patterns()
     if text[:1].isupper():
         text = journal.sub("", text, count=1)
     if excerpt.match(text):
@@ -123,6 +125,8 @@ def _classify_line(text: str) -> Line:
             return Line(text, LineKind.EXCERPT)
     if text.startswith("["):
         text = nom.sub("", text, count=1)
+    if "...> " in text[:84]:
+        text = machine.sub("", text, count=1)
     marked = mark.sub("", text, count=1)
     if marked != text:
         # A quoted Nix message (a mail, a forum) is still what Nix said.

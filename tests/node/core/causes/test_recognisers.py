@@ -284,6 +284,87 @@ SHAPES = [
         "db_corruption",
         "error: executing SQLite query: database disk image is malformed (in '/nix/var/nix/db/db.sqlite')\n",
     ),
+    (
+        "a machine's name padded with dots frames what Nix said there",
+        "bad_nix_conf",
+        "box............> copying closure...\nbox............> error: the group 'nixbld' specified in 'build-users-group' does not exist\n",
+    ),
+    (
+        "a package's name before a compiler's error is a build log",
+        "build_failed",
+        f"error: builder for '/nix/store/{A}-box.drv' failed with exit code 2;\n       last 2 log lines:\n       > cc main.c\nbox> error: the group of flags does not exist\n",
+    ),
+    (
+        "a store file that is no derivation any more",
+        "store_corruption",
+        f"error: error parsing derivation '/nix/store/{A}-hm_.profile.drv': error: expected string 'Derive(['\n",
+    ),
+    (
+        "an expression that is no derivation",
+        "invalid_derivation",
+        "error: expression does not evaluate to a derivation (or a set or list of those)\n",
+    ),
+    (
+        "a path whose content has another hash after the copy",
+        "store_corruption",
+        f"box> hash of path '/nix/store/{A}-zlib' has changed from '{'3' * 64}' to '{'7' * 64}'! at CopyClosure.pm line 44.\nbox> error: unexpected end-of-file\n",
+    ),
+    (
+        "another program that quotes Nix about a path",
+        "invalid_store_path",
+        f"pusher: CppStdException \"Exception: path '/nix/store/{A}-beam' is not valid; type: nix::InvalidPath\"\n",
+    ),
+    (
+        "the installer's own copy of a profile is there already",
+        "file_in_the_way",
+        "I need to back up /etc/zshrc to /etc/zshrc.backup-before-nix,\nbut the latter already exists.\n",
+    ),
+    (
+        "a module that is neither a function nor a set",
+        "module_error",
+        "error: module must be a function or an attribute set\n       … while checking the NixOS module 'nixosModules.box'\n",
+    ),
+    ("a host name that is a flag", "cli_usage", "error: invalid SSH host name '--sign'\n"),
+    (
+        "GRUB finds no drive",
+        "other",
+        f"/nix/store/{A}-grub-2.06/sbin/grub-install: error: cannot find a GRUB drive for /dev/sdb1.  Check your device.map.\nwarning: error(s) occurred while switching to the new configuration\n",
+    ),
+    (
+        "the boot partition is full",
+        "disk_full",
+        "OSError: [Errno 28] No space left on device: '/boot/EFI/nixos/abc-initrd.efi'\nFailed to install bootloader\n",
+    ),
+    (
+        "a unit failed during the switch",
+        "service_failed",
+        "Job for web.service failed because the control process exited with error code.\nwarning: error(s) occurred while switching to the new configuration\n",
+    ),
+    (
+        "a lock file that will not be written is a warning",
+        None,
+        "warning: will not write lock file of flake 'git+file:///home/ana/dots' because it has an unlocked input ('git+file:///home/ana/nixpkgs')\n",
+    ),
+    (
+        "a program that Nix ran failed, and its reason is not told",
+        None,
+        "$ nix flake update --commit-lock-file\nwarning: updating lock file '/home/ana/dots/flake.lock':\nerror: program 'git' failed with exit code 1\n",
+    ),
+    (
+        "the words of a throw after a nix command",
+        "user_throw",
+        "$ nix flake update\nerror: set dots.host before you use this flake\n",
+    ),
+    (
+        "no room for the directory of a build: most often its file system is full",
+        "disk_full",
+        "error: creating directory '/tmp/nix-build-hello.drv-0': No space left on device\n",
+    ),
+    (
+        "an old Nix that meets a file of newer nixpkgs says so itself",
+        "abort",
+        f"error: getting status of '/nix/store/{A}-modules/virtualisation/x.nix': No such file or directory\nerror: evaluation aborted with the following error message: 'This version of Nixpkgs requires Nix >= 1.10, please upgrade! See https://nixos.org'\n",
+    ),
 ]
 
 # Other programs' failures and runs without one: nothing of these is Nix's to explain.
