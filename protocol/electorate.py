@@ -8,7 +8,7 @@ newcomers (``sponsors``).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.limits import ROLL_MAX
@@ -48,6 +48,7 @@ class Electorate:
     dormant: tuple[AuthorId, ...] = ()
     seen: tuple[tuple[int, AuthorId], ...] = ()
     sponsors: Sponsors = NO_WORDS
+    _seen_ms: dict[AuthorId, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def is_fresh(self, key: AuthorId) -> bool:
         """May ``key`` come onto the roll: it is not on it, nor waiting, nor was it ever given up?"""
@@ -56,7 +57,9 @@ class Electorate:
 
     def seen_ms(self, member: AuthorId) -> int | None:
         """The last agreed sign of life."""
-        return next((at_ms for at_ms, key in self.seen if key == member), None)
+        if not self._seen_ms:
+            self._seen_ms.update((key, at_ms) for at_ms, key in self.seen)
+        return self._seen_ms.get(member)
 
     def has_due(self, at_ms: int) -> bool:
         """Would Minutes at ``at_ms`` admit somebody who waits?"""

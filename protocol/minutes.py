@@ -29,8 +29,12 @@ REPORT_OPERATIONS_MAX = 256
 # Learning windows in one Report and deltas of one window; a larger community agrees on the lowest ids.
 REPORT_WINDOWS_MAX = 2
 REPORT_DELTAS_MAX = 512
-# Reports in one leader proposal and members of a roll that Minutes can serve in one envelope.
+# Reports that one leader proposal names by their whole ids; of more it gives short marks.
 LEAD_REPORTS_MAX = 1024
+# Marks in one leader proposal: with the bits of 16 384 members they fit into one envelope, and a quorum of as
+# many members needs 10 923.
+LEAD_MARKS_MAX = 14_000
+MARK_SIZE_BYTES = 4
 # Iterations of one epoch that can be expressed.
 ITERATION_MAX = 1 << 32
 NO_PARENT = b"\0" * DIGEST_SIZE_BYTES
@@ -92,12 +96,26 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """The payload of Kind.LEAD: which Reports (sorted ids) shall be the Minutes of ``epoch``."""
+    """The payload of Kind.LEAD: which Reports (sorted ids) shall be the Minutes of ``epoch``.
+
+    A large roll's do not fit: then ``reports`` is empty, ``value`` is their digest, ``members`` has the bits
+    of those who signed them (of member 0 first, the highest bit of a byte first) and ``marks`` the mark of
+    each one's Report, in the same order (``leads``).
+    """
 
     epoch: int
     iteration: int
     parent_iteration: int
     reports: tuple[EnvelopeId, ...]
+    value: bytes = b""
+    members: bytes = b""
+    marks: bytes = b""
+
+    def numbers(self) -> list[int]:
+        """Whose Reports the marks are of."""
+        bits = int.from_bytes(self.members, "big")
+        size = 8 * len(self.members)
+        return [number for number in range(size) if bits >> (size - 1 - number) & 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +149,13 @@ def _check_window(window: Window) -> Refused | None:
 
 
 def _check_lead(lead: Lead) -> Refused | None:
+    if not lead.reports and not lead.value:
+        return Refused(Reason.OUT_OF_BOUNDS, "no Reports")
+    is_marked = bool(lead.value) and not lead.reports and lead.members[-1:] != b"\0"
+    if bool(lead.value or lead.members or lead.marks) != is_marked:
+        return Refused(Reason.MALFORMED, "Reports are named by their ids or by marks")
+    if MARK_SIZE_BYTES * int.from_bytes(lead.members, "big").bit_count() != len(lead.marks):
+        return Refused(Reason.MALFORMED, "a mark for each member")
     if list(lead.reports) != sorted(set(lead.reports)) or lead.parent_iteration >= lead.iteration:
         return Refused(Reason.MALFORMED, "reports unsorted, or a parent that is not earlier")
     return None
@@ -190,8 +215,13 @@ LEAD: Schema[Lead] = Schema(
     (0, "epoch", uint()),
     (1, "iteration", uint(ITERATION_MAX)),
     (2, "parent_iteration", uint(ITERATION_MAX)),
-    (3, "reports", digests(LEAD_REPORTS_MAX, 1)),
+    (3, "reports", digests(LEAD_REPORTS_MAX)),
     check=_check_lead,
+    extras=(
+        (4, "value", fixed(DIGEST_SIZE_BYTES), b""),
+        (5, "members", blob(1, ROLL_MAX // 8), b""),
+        (6, "marks", blob(MARK_SIZE_BYTES, MARK_SIZE_BYTES * LEAD_MARKS_MAX), b""),
+    ),
 )
 VOTE: Schema[Vote] = Schema(
     Vote,

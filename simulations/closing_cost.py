@@ -15,7 +15,8 @@ from luminous.protocol.ballots import Ballot, Choice
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import NetworkId, ProposalId
 from luminous.protocol.kinds import Kind
-from luminous.protocol.minutes import NO_PARENT, Final, Lead, Report, Vote, value_of
+from luminous.protocol.leads import lead_of
+from luminous.protocol.minutes import NO_PARENT, Final, Report, Vote, value_of
 from luminous.protocol.proposals import Proposal, ProposalKind, Threshold
 from luminous.protocol.reasons import Refused
 from luminous.protocol.simplex import leader_of
@@ -52,10 +53,11 @@ def measure(members: int) -> Cost:
     assert isinstance(report, Report)
     reports = [item for item in own if item.kind is Kind.REPORT]
     reports += [sealed(number, Kind.REPORT, report, CLOSES_MS) for number in others]
-    names = tuple(sorted(item.id for item in reports))
+    numbers = {item.id: roll.index_of(item.author) or 0 for item in reports}
+    names = tuple(sorted(numbers))
     leader = leader_of(NO_PARENT, 1, members)
     assert leader, "the real member must not lead: its own Lead would come too early"
-    lead = sealed(leader, Kind.LEAD, Lead(1, 1, 0, names), CLOSES_MS)
+    lead = sealed(leader, Kind.LEAD, lead_of(1, 1, 0, NO_PARENT, numbers), CLOSES_MS)
     _hear(one, [*reports[1:], lead], CLOSES_MS + 1_200, cost)
     _tick(one, CLOSES_MS + 1_200, cost)
     vote = Vote(1, 1, value_of(1, NO_PARENT, names))
@@ -91,7 +93,7 @@ def _tick(one: Member, now_ms: int, cost: Cost) -> list[Admitted]:
 
 def main() -> None:
     """``python -m luminous.simulations.closing_cost [MEMBERS ...]``: one JSON line for each."""
-    for members in [int(word) for word in sys.argv[1:]] or [50, 1000]:
+    for members in [int(word) for word in sys.argv[1:]] or [50, 1000, 10_000]:
         cost = measure(members)
         row = {
             "members": members,

@@ -3,10 +3,13 @@
 Refuses to sign and to judge: ``minutes`` decides what to sign, ``minutes_count`` what a set of Reports means.
 """
 
+from collections.abc import Iterable
+
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import EnvelopeId
 from luminous.protocol.kinds import Kind
-from luminous.protocol.minutes import Final, Lead, Report, Vote
+from luminous.protocol.leads import reports_of
+from luminous.protocol.minutes import Final, Lead, Report, Vote, value_of
 from luminous.protocol.minutes_count import Signed
 from luminous.protocol.roll import Roll
 from luminous.protocol.simplex import Simplex
@@ -33,6 +36,8 @@ class Epoch:
         self.own_leads: dict[int, Lead] = {}
         self.is_double = False
         self._counts: dict[tuple[int, Kind], int] = {}
+        self._reports_of: dict[int, list[EnvelopeId]] = {}
+        self._named: dict[bytes, tuple[EnvelopeId, ...]] = {}
 
     def hear(self, envelope: Admitted, member: int) -> bool:
         """Record a member's envelope of this epoch. True if it is new."""
@@ -56,6 +61,7 @@ class Epoch:
         if known or not self._has_room(member, Kind.REPORT, _REPORTS_PER_MEMBER_MAX):
             return False
         self.reports[envelope.id] = (envelope.author, report)
+        self._reports_of.setdefault(member, []).append(envelope.id)
         return True
 
     def _hear_lead(self, envelope: Admitted, member: int) -> bool:
@@ -101,12 +107,35 @@ class Epoch:
 
     def authors_reported(self) -> int:
         """How many members have reported."""
-        return len({author for author, _ in self.reports.values()})
+        return len(self._reports_of)
 
     def by_author(self) -> dict[EnvelopeId, Signed]:
         """The Reports of members that signed exactly one."""
-        counts: dict[bytes, int] = {}
-        for author, _ in self.reports.values():
-            counts[author] = counts.get(author, 0) + 1
-        single = [identifier for identifier, (author, _) in self.reports.items() if counts[author] == 1]
+        single = [own[0] for own in self._reports_of.values() if len(own) == 1]
         return {identifier: self.reports[identifier] for identifier in sorted(single)}
+
+    def named(self, lead: Lead, parent: bytes) -> tuple[EnvelopeId, ...] | None:
+        """The Reports that a lead names; None: some of those it gives marks of are not held yet."""
+        known = self._named.get(lead.value)
+        found = reports_of(lead, parent, self._reports_of) if known is None else known
+        if found is not None and lead.value:
+            self._named[lead.value] = found
+        return found
+
+    def lead_for(self, value: object, parent: bytes) -> Lead | None:
+        """A heard lead whose Reports have this digest and are, if it gives marks, held here."""
+        for leads in self.leads.values():
+            for _, lead in leads.values():
+                reports = self.named(lead, parent) if lead.value in (b"", value) else None
+                if reports is not None and value_of(lead.epoch, parent, reports) == value:
+                    return lead
+        return None
+
+    def numbers(self, reports: Iterable[EnvelopeId]) -> dict[EnvelopeId, int]:
+        """The number of each held Report's author."""
+        found: dict[EnvelopeId, int] = {}
+        for identifier in reports:
+            number = self._roll.index_of(self.reports[identifier][0])
+            assert number is not None, "only members' Reports are held"
+            found[identifier] = number
+        return found

@@ -5,7 +5,9 @@ it cannot count itself, and to sign twice for one slot, however often it restart
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from luminous.node.core.governance.deriving import derive_epoch
 from luminous.node.core.governance.epoch import Epoch
 from luminous.node.core.governance.epochs import Epochs
 from luminous.node.core.governance.frozen import Frozen
@@ -19,17 +21,17 @@ from luminous.protocol.electorate import Electorate, Signed
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
+from luminous.protocol.leads import lead_of
 from luminous.protocol.minutes import (
+    LEAD_MARKS_MAX,
     REPORT_ENTRIES_MAX,
     Final,
-    Lead,
     Report,
     Vote,
     Window,
     value_of,
 )
-from luminous.protocol.minutes_count import Book, Minutes, Missing, decided_by, derive
-from luminous.protocol.proposals import Proposal
+from luminous.protocol.minutes_count import Minutes, Missing
 from luminous.protocol.reasons import Refused
 from luminous.protocol.roll import Roll
 from luminous.protocol.simplex import leader_of, timeout_ms
@@ -116,31 +118,8 @@ class MinutesClosing:
 
     # Deriving
 
-    def _book(self) -> Book:
-        proposals: Mapping[ProposalId, Proposal] = {
-            identifier: held.proposal for identifier, held in self._pool.proposals.items()
-        }
-        return Book(
-            self._pool.roll,
-            proposals,
-            self._frozen.heads,
-            self._pool.by_id,
-            self.operations.bodies,
-            self._epochs.chain,
-            self._pool.cooling_ms,
-        )
-
     def _derive(self, number: int, reports: tuple[EnvelopeId, ...]) -> Minutes | Missing | Refused:
-        held = self.epoch(number).reports
-        missing = tuple(identifier for identifier in reports if identifier not in held)
-        if missing:
-            return Missing(missing)
-        chosen = {identifier: held[identifier] for identifier in reports}
-        before = self._epochs.chain[:number]
-        earlier: Mapping[ProposalId, object] = self._epochs.decided
-        if number < self._epochs.number:
-            earlier = {name: None for minutes in before for name in decided_by(minutes)}
-        return derive(self._book(), before[-1], earlier, chosen)
+        return derive_epoch(self._epochs, self._pool, self._frozen, self.operations, number, reports)
 
     def _advance(self) -> bool:
         """Append every epoch whose certificates and records are all held."""
@@ -161,11 +140,9 @@ class MinutesClosing:
 
     def reports_of(self, number: int, value: object) -> tuple[EnvelopeId, ...] | None:
         """The Reports whose digest is ``value``, from the leads that were heard."""
-        for leads in self.epoch(number).leads.values():
-            for _, lead in leads.values():
-                if value_of(number, self._epochs.chain[number - 1].value, lead.reports) == value:
-                    return lead.reports
-        return None
+        epoch, parent = self.epoch(number), self._epochs.chain[number - 1].value
+        found = epoch.lead_for(value, parent)
+        return None if found is None else epoch.named(found, parent)
 
     # Signing
 
@@ -271,16 +248,18 @@ class MinutesClosing:
         if choice is None:
             return []
         value, parent = choice
+        before = self._epochs.chain[-1].value
         if value is not None:
-            reports = self.reports_of(number, value)
+            known = epoch.lead_for(value, before)
+            lead = None if known is None else replace(known, iteration=h, parent_iteration=parent)
         else:
             reports = self._gather(epoch, number)
             is_all = len(epoch.by_author()) == self._epochs.roll.size
             if not is_all and wall_ms < entered_ms + self._pace_ms // 3:
                 return []
-        if reports is None:
+            lead = None if reports is None else lead_of(number, h, parent, before, epoch.numbers(reports))
+        if lead is None:
             return []
-        lead = Lead(number, h, parent, reports)
         epoch.own_leads[h] = lead
         return [Emit(Kind.LEAD, lead)]
 
@@ -295,7 +274,7 @@ class MinutesClosing:
             and all(entry.proposal in self._pool.proposals for entry in report.entries)
             and all(identifier in self.operations.bodies for identifier in report.operations)
         ]
-        reports = tuple(sorted(whole))
+        reports = tuple(sorted(whole)[:LEAD_MARKS_MAX])
         is_countable = len(reports) >= self._epochs.roll.quorum and isinstance(
             self._derive(number, reports), Minutes
         )
@@ -305,11 +284,14 @@ class MinutesClosing:
         """Show the agreement those leads of the present iteration whose Reports this node can count."""
         h = epoch.simplex.iteration
         leader = leader_of(self._epochs.chain[-1].value, h, self._epochs.roll.size)
+        parent = self._epochs.chain[-1].value
         for member, lead in epoch.leads.get(h, {}).values():
-            value = value_of(number, self._epochs.chain[-1].value, lead.reports)
+            reports = epoch.named(lead, parent) if member == leader else None
+            if reports is None:
+                continue
+            value = value_of(number, parent, reports)
             is_known = (value, lead.parent_iteration) in epoch.simplex.leads.get(h, {})
-            is_due = member == leader and not is_known
-            if is_due and isinstance(self._derive(number, lead.reports), Minutes):
+            if not is_known and isinstance(self._derive(number, reports), Minutes):
                 epoch.simplex.hear_lead(h, value, lead.parent_iteration)
 
     def deadline_ms(self, grace_ms: int) -> int | None:

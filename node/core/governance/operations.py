@@ -24,6 +24,9 @@ class Operations:
     def __init__(self) -> None:
         self.bodies: dict[EnvelopeId, Signed | None] = {}
         self._count_of: dict[AuthorId, int] = {}
+        self._open: dict[EnvelopeId, Signed] = {}
+        self._accused: dict[AuthorId, None] = {}
+        self._renewed_ms: dict[AuthorId, int] = {}
 
     def hear(self, envelope: Admitted) -> bool:
         """Hold an operation, with what it proves."""
@@ -36,6 +39,14 @@ class Operations:
         if concerns is not None:
             signed = Signed(envelope.author, envelope.issued_at_ms, envelope.payload, concerns)
         self.bodies[envelope.id] = signed
+        if signed is None:
+            return True
+        self._open[envelope.id] = signed
+        if signed.operation.verb is Verb.EVIDENCE:
+            self._accused[signed.concerns] = None
+        if signed.operation.verb is Verb.RENEW:
+            before_ms = self._renewed_ms.get(signed.author, signed.at_ms)
+            self._renewed_ms[signed.author] = max(before_ms, signed.at_ms)
         return True
 
     def pending(
@@ -46,16 +57,16 @@ class Operations:
         Of several equal ones the lowest id, of renewals the newest, so that members name the same.
         """
         chosen: dict[tuple[Verb, AuthorId, bytes], EnvelopeId] = {}
-        for identifier in sorted(self.bodies):
-            signed = self.bodies[identifier]
-            if signed is None or ProposalId(identifier) in decided:
-                continue
+        for identifier in [item for item in self._open if ProposalId(item) in decided]:
+            del self._open[identifier]
+        for identifier in sorted(self._open):
+            signed = self._open[identifier]
             if not is_effective(electorate, signed, at_ms - _AGREED_LATE_MS):
                 continue
             # Of words about a candidate each member's counts.
             is_word = signed.operation.verb in (Verb.VOUCH, Verb.OBJECT)
             slot = (signed.operation.verb, signed.concerns, signed.author if is_word else b"")
-            other = self.bodies.get(chosen[slot]) if slot in chosen else None
+            other = self._open.get(chosen[slot]) if slot in chosen else None
             is_newer = other is not None and signed.at_ms > other.at_ms
             if other is None or (signed.operation.verb is Verb.RENEW and is_newer):
                 chosen[slot] = identifier
@@ -65,27 +76,16 @@ class Operations:
         )
         found: dict[EnvelopeId, Signed] = {}
         for slot in order[:REPORT_OPERATIONS_MAX]:
-            signed = self.bodies[chosen[slot]]
-            assert signed is not None
-            found[chosen[slot]] = signed
+            found[chosen[slot]] = self._open[chosen[slot]]
         return dict(sorted(found.items()))
 
     def accused(self) -> frozenset[AuthorId]:
         """Whom held evidence convicts."""
-        return frozenset(
-            signed.concerns
-            for signed in self.bodies.values()
-            if signed is not None and signed.operation.verb is Verb.EVIDENCE
-        )
+        return frozenset(self._accused)
 
     def renewed_ms(self, author: AuthorId) -> int | None:
         """When ``author`` last renewed, by its own clock, whether any Minutes have it or not."""
-        times = [
-            signed.at_ms
-            for signed in self.bodies.values()
-            if signed is not None and signed.author == author and signed.operation.verb is Verb.RENEW
-        ]
-        return max(times, default=None)
+        return self._renewed_ms.get(author)
 
 
 def is_urgent(electorate: Electorate, signed: Signed) -> bool:
