@@ -116,6 +116,31 @@ def test_under_siege_machines_that_close_by_their_own_view_disagree(here: None) 
         assert not held(play(SIEGE, 1)["checks"], "agreement")
 
 
+def _at_once(scenario: Scenario) -> Scenario:
+    """All its votes in one minute, each by another proposer."""
+    votes = tuple(
+        msgspec.structs.replace(vote, opens_ms=1_000 * (number + 1), closes_ms=60_000)
+        for number, vote in enumerate(scenario.vote)
+    )
+    return msgspec.structs.replace(scenario, vote=votes, duration_ms=130_000, grace_ms=20_000)
+
+
+def test_every_threshold_is_right_at_its_boundary_in_the_mesh(here: None) -> None:
+    checks = play(_at_once(read_scenario("thresholds", 8)), 1)["checks"]
+    assert {name: check for name, check in checks.items() if not check["ok"]} == {}
+    assert checks["liveness"]["detail"] == "9 votes final on 8 nodes"
+
+
+def test_a_threshold_that_is_one_vote_too_low_is_found(here: None) -> None:
+    mutant = next(one for one in MUTANTS if one.name == "exactly a half is more than a half")
+    with patched(mutant.patches):
+        found = play(_at_once(read_scenario("thresholds", 4)), 1)
+    assert (
+        found["checks"]["liveness"]["detail"]
+        == "'More than a half: at (2000)': passed, expected passes = False"
+    )
+
+
 def _two_faced(nodes: int, liars: int) -> Scenario:
     honest = nodes - liars
     return msgspec.structs.replace(
@@ -239,3 +264,22 @@ def test_a_mesh_cut_in_two_for_an_hour_holds_one_set_of_records_after_healing() 
     )
     found = run_mesh(cut, 1)
     assert held(found.checks), found.checks
+
+
+@pytest.mark.long
+def test_sixty_four_under_siege_show_one_outcome() -> None:
+    found = run_mesh(read_scenario("siege"), 1)
+    assert found.ok, found.checks
+    assert found.figures["naive_count_splits"] == 1
+
+
+@pytest.mark.long
+def test_twenty_two_liars_of_sixty_four_break_it() -> None:
+    found = run_mesh(read_scenario("siege_plus_one"), 1)
+    assert not found.checks["agreement"]["ok"]
+
+
+@pytest.mark.long
+def test_a_hundred_voters_in_the_mesh_are_right_at_every_boundary() -> None:
+    found = run_mesh(read_scenario("thresholds", 100), 1)
+    assert found.ok, found.checks
