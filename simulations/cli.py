@@ -22,7 +22,14 @@ KINDS = {
     "forecast": "luminous.simulations.evaluate_forecast",
     "health": "luminous.simulations.evaluate_health",
 }
-WAITING = {"predict": "command prediction", "personas": "user personas", "learn": "learning paths"}
+# Models of the design that no node has yet.
+WAITING = {
+    "intent": "intent recognition",
+    "interface": "how much an interface shows",
+    "learn": "learning paths",
+    "personas": "user personas",
+    "predict": "command prediction",
+}
 
 
 @click.group()

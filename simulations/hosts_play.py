@@ -25,6 +25,7 @@ from luminous.simulations.scenario import Scenario, ScenarioError, Vote, choices
 
 PACE = 10
 VOTE_S_MIN = 25.0
+VOTE_S_A_NODE = 2.0
 SETTLE_S = 240.0
 DISK_MB = 16
 GRACE_MS = 5_000
@@ -147,7 +148,9 @@ class Play:
 
     def _open(self, vote: Vote) -> None:
         """The first host proposes; everybody casts in the first half of the time, as soon as it is known."""
-        length_s = max(VOTE_S_MIN, (vote.closes_ms - vote.opens_ms) / 1000 / PACE)
+        length_s = max(
+            VOTE_S_MIN, VOTE_S_A_NODE * len(self.hosts), (vote.closes_ms - vote.opens_ms) / 1000 / PACE
+        )
         title = title_of(vote)
         facts = {
             "kind": "feature" if vote.key.startswith("feature.") else "parameter",

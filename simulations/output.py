@@ -4,6 +4,7 @@ Refuses half a file: text goes beside its place, is synced, and moves there in o
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -22,19 +23,28 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written there may be nothing to take away either
+            beside.unlink(missing_ok=True)
         raise OutputError(f"{path} was not written: {error.strerror or error}") from error
 
 
 def append_line(path: Path, line: str) -> None:
-    """One more line, whole: a line that the disk did not take is cut off again. Raises OutputError."""
+    """One more line, whole: what the disk did not take is cut off again. Raises OutputError.
+
+    A last line that a crash cut off stays as it is, and the new one begins after it.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            before = file.tell()
+        # Unbuffered: what a buffer still holds after a fault would be written behind the cut when it closes.
+        with path.open("ab+", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            rest = line.encode() + b"\n"
+            if before:
+                file.seek(before - 1)
+                rest = rest if file.read(1) == b"\n" else b"\n" + rest
             try:
-                file.write(line + "\n")
-                file.flush()
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 os.truncate(path, before)

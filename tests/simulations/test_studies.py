@@ -1,6 +1,8 @@
 """Campaigns, sweeps, traces and reports: what they give, what they refuse, and that nothing is left half."""
 
+import importlib
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 import luminous
 from luminous.simulations import output, tables, trace
 from luminous.simulations.campaign import draw_scenario, play_seed
-from luminous.simulations.cli import cli
+from luminous.simulations.cli import KINDS, WAITING, cli
 from luminous.simulations.compare import compare
 from luminous.simulations.mutants import MUTANTS
 from luminous.simulations.patching import patched
@@ -18,7 +20,7 @@ from luminous.simulations.plots import Line, plot
 from luminous.simulations.report import read_folder, render, write_report
 from luminous.simulations.running import run_world
 from luminous.simulations.scenario import ScenarioError, read_scenario
-from luminous.simulations.sweep import build, points, read_spec, sweep
+from luminous.simulations.sweep import build, points, read_results, read_spec, sweep
 from luminous.simulations.watched import run_watched
 
 SPEC = 'scenario = "churn"\n[grid]\nseed = [1, 2]\nnodes = [4]\n"link.loss" = [0.0, 0.1]\n'
@@ -115,9 +117,9 @@ def test_a_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
     results = tmp_path / "out" / "results.jsonl"
     first = results.read_text()
     results.write_text(first + '{"point": {"seed": 2, "no')  # the power went
-    results.write_text(first)
     assert [done for done, _, _ in sweep(found, tmp_path / "out", 1)] == [2, 3, 4]
-    assert results.read_text().startswith(first) and len(results.read_text().splitlines()) == 4
+    assert results.read_text().startswith(first)
+    assert len(results.read_text().splitlines()) == 5 and len(read_results(results)) == 4
     assert list(sweep(found, tmp_path / "out", 1)) == []
 
 
@@ -220,6 +222,36 @@ def test_two_sides_are_compared_by_figure() -> None:
     assert rows["same history"].one == 0 and {r.figure: r for r in compare(one, one)}["same history"].one == 1
 
 
+SMALL = """
+id = "small"
+summary = "One vote of four."
+nodes = 4
+duration_ms = 200_000
+[[vote]]
+title = "t"
+yes = 4
+key = "feature.learning_paths"
+value = 0
+closes_ms = 60_000
+"""
+
+
+def test_two_commits_play_the_same_seeds(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    if subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True).returncode:
+        pytest.skip("this is no git checkout")
+    small = tmp_path / "small.toml"
+    small.write_text(SMALL)
+    words = ["compare", "HEAD", "HEAD", "--scenario", str(small), "--seeds", "1,2", "--json"]
+    shown = CliRunner().invoke(cli, words, catch_exceptions=False)
+    rows = {row["figure"]: row for row in json.loads(shown.stdout)["rows"]}
+    assert shown.exit_code == 0 and rows["same history"]["one"] == 1 and rows["checks failed"]["other"] == 0
+    kept = subprocess.run(["git", "-C", str(root), "worktree", "list"], capture_output=True, text=True)
+    assert "luminous-compare-" not in kept.stdout
+    with pytest.raises(ScenarioError, match="git worktree add failed"):
+        CliRunner().invoke(cli, ["compare", "no-such-commit", "HEAD"], catch_exceptions=False)
+
+
 def test_plots_hold_every_line_and_nothing_is_no_plot() -> None:
     svg = plot("t", "x", "y", [Line("a<b", [(0, 1), (1, 3)], [(0, 2), (2, 4)]), Line("c", [(0, 0)])])
     assert svg.count("<polyline") == 2 and svg.count("<polygon") == 1 and "a&lt;b" in svg
@@ -265,6 +297,14 @@ def test_the_report_of_convergence_says_what_the_command_prints_and_what_is_not_
     assert "<td class=bad>23 of 24</td>" in render(found)
     found["converge"]["points"][1] = point("DIFFERENTIAL", 1.5)
     assert "<td class=bad>0 of 1</td>" in render(found)
+
+
+def test_every_evaluation_can_be_loaded_and_every_absent_one_names_its_feature() -> None:
+    for kind, module in KINDS.items():
+        assert callable(importlib.import_module(module).run), kind
+    for kind, feature in WAITING.items():
+        run = CliRunner().invoke(cli, ["evaluate", kind, "--data", "/nowhere"])
+        assert isinstance(run.exception, ScenarioError) and feature in str(run.exception)
 
 
 @pytest.mark.slow
