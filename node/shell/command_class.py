@@ -30,24 +30,32 @@ COMMAND_CLASSES = frozenset(
 _REBUILDS = frozenset(
     {"nixos-rebuild", "darwin-rebuild", "home-manager", "nh", "nixos-install", "colmena", "deploy"}
 )
-_WRAPPERS = frozenset(
-    {"sudo", "doas", "env", "time", "nice", "ionice", "nohup", "command", "systemd-inhibit"}
-)
-_WITH_VALUE = frozenset({"-u", "-g", "-n", "-p", "-h", "-C", "-S", "--user", "--group", "--adjustment"})
+# What runs another command, with those of its options that take the next word.
+_WRAPPERS: dict[str, frozenset[str]] = {
+    "sudo": frozenset("-C -D -g -h -p -R -r -T -t -U -u --chdir --group --host --prompt --user".split()),
+    "doas": frozenset({"-a", "-C", "-u"}),
+    "env": frozenset({"-C", "-u", "--chdir", "--unset"}),
+    "time": frozenset({"-f", "-o", "--format", "--output"}),
+    "nice": frozenset({"-n", "--adjustment"}),
+    "ionice": frozenset({"-c", "-n", "--class", "--classdata"}),
+    "nohup": frozenset(),
+    "command": frozenset(),
+    "systemd-inhibit": frozenset(),
+}
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 WORDS_MAX = 4096
 
 
 def bare(argv: list[str]) -> list[str]:
     """`argv` without sudo, env, assignments and the like in front."""
-    rest, inside_wrapper = argv[:WORDS_MAX], False
+    rest, with_value = argv[:WORDS_MAX], None
     while rest:
         word = rest[0]
         name = word.rsplit("/", 1)[-1]
         if name in _WRAPPERS:
-            inside_wrapper, rest = True, rest[1:]
-        elif inside_wrapper and word.startswith("-"):
-            rest = rest[2 if word in _WITH_VALUE else 1 :]
+            with_value, rest = _WRAPPERS[name], rest[1:]
+        elif with_value is not None and word.startswith("-"):
+            rest = rest[2 if word in with_value else 1 :]
         elif _ASSIGNMENT.match(word):
             rest = rest[1:]
         else:

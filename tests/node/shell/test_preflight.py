@@ -127,6 +127,10 @@ def test_only_strict_stops_a_command(tmp_path):
     [
         ("sudo -E nixos-rebuild switch", "nixos-rebuild", True),
         ("sudo -u alice nix build", "nix", True),
+        ("sudo -n nix-build", "nix-build", True),
+        ("sudo -n -u alice -- nixos-rebuild switch", "nixos-rebuild", True),
+        ("nice -n 10 ionice -c 3 nix-build", "nix-build", True),
+        ("env -u X A=b time -f %e nix build", "nix", True),
         ("FOO=bar /run/current-system/sw/bin/nix-build x", "nix-build", True),
         ("nixos-rebuild list-generations", "nixos-rebuild", False),
         ("nix flake show", "nix", False),
