@@ -51,6 +51,7 @@ long: $(VENV)/.ready-test
 docs: $(VENV)/.ready-dev
 	@for page in reference control_page privacy_page; do PYTHONPATH=src $(BIN)/python tests/docs/test_$$page.py; done
 	$(BIN)/python -m luminous.simulations.lifecycle_diagram docs/governance.md
+	$(BIN)/python -m luminous.simulations.doc_tables docs/simulation.md
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix

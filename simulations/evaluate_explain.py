@@ -219,5 +219,8 @@ def run(path: str, as_json: bool, fix: bool) -> int:
         sys.stderr.write(f"there is nothing at {path}\n  do: name a folder or a .jsonl file with labels\n")
         return 1
     report = evaluate(Path(path))
+    if not report["all"]["n"]:
+        sys.stderr.write(f"no row at {path} has a text and a label\n  do: name a .jsonl file with labels\n")
+        return 1
     sys.stdout.write(json.dumps(report) + "\n" if as_json else to_text(report))
-    return 0 if report["all"]["n"] else 1
+    return 0

@@ -34,7 +34,7 @@ GRACE_MS = 3_000
 VOTE_MS_MIN = 6_000
 # All nodes share the cores of one machine: the more, the longer until everybody knows and has voted.
 VOTE_MS_A_NODE = 1_600
-SETTLE_S = 60.0
+SETTLE_S = 240.0
 
 
 def run_wire(scenario: Scenario, seed: int) -> Result:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from luminous.simulations.bodies import run
 from luminous.simulations.cli import cli
+from luminous.simulations.doc_tables import refresh
 from luminous.simulations.playable import BODIES, table, why_not
 from luminous.simulations.scenario import ScenarioError, list_scenarios, read_scenario
 
@@ -47,5 +48,11 @@ def test_the_mesh_refuses_what_its_column_says() -> None:
 def test_the_table_is_a_command_and_in_the_documentation() -> None:
     shown = CliRunner().invoke(cli, ["list", "--bodies"])
     assert shown.exit_code == 0 and shown.output == table()
-    assert table() in DOCS.read_text()
+    page, rows = DOCS.read_text(), table().splitlines()
+    written = [
+        line for line in page.splitlines() if line.startswith("| `") and line.count("|") == len(BODIES) + 2
+    ]
+    assert rows[0] in page and set(written) <= set(rows), "make docs"
+    assert set(DESIGN) <= {line.split("`")[1] for line in written}
+    assert table() in refresh(page.replace(written[0] + "\n", ""))
     assert table().count("\n") == len(list_scenarios()) + 2 and all(body in table() for body in BODIES)
