@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -99,3 +100,73 @@ def test_what_cannot_be_bisected_is_refused(tmp_path, tool):
             bisect(["nix-build"], tmp_path / "repo", good=name, env=tool)
     with pytest.raises(CannotReplay, match="before"):
         bisect(["nix-build"], tmp_path / "repo", good=commits[2], bad=commits[0], env=tool)
+
+
+# --- the real nix, one commit a system generation --------------------------------------------------
+
+SYSTEM = """let lib = import ./lib.nix; in derivation {{
+  name = "system-${{lib.version}}-{number}";
+  system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "{build}" ];
+}}
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A store of its own for the person, beside the one that the replay makes."""
+    if shutil.which("nix-build") is None:
+        pytest.skip("nix is not installed")
+    return ENV | {
+        "HOME": str(tmp_path),
+        "NIX_REMOTE": "local",
+        "NIX_CONFIG": "sandbox = false\nbuild-users-group =\nsubstituters =\n",
+        **{f"NIX_{name}_DIR": str(tmp_path / name.lower()) for name in ("STORE", "STATE", "LOG")},
+        "NIX_LOCALSTATE_DIR": str(tmp_path / "state"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("lib.nix", "{ }", "attribute 'version' missing"),
+        ("lib.nix", "{ version = 1; }", "cannot coerce"),
+        ("default.nix", None, "builder for"),  # it evaluates; only building it shows the fault
+    ],
+)
+def test_the_generation_that_broke_it_is_found_by_the_real_nix(tmp_path, machine, file, text, said):
+    """Generations 1 to 6 of a system, each a commit that was built into a profile; the fourth cannot be."""
+    repo, profile = tmp_path / "repo", tmp_path / "profiles" / "system"
+    repo.mkdir()
+    profile.parent.mkdir()
+    git(repo, "init", "-q", "-b", "main")
+    commits = []
+    for number in range(1, 7):
+        is_broken = number >= 4
+        build = "exit 3" if is_broken and text is None else "echo hi > $out"
+        (repo / "default.nix").write_text(SYSTEM.format(number=number, build=build))
+        (repo / "lib.nix").write_text(text if is_broken and text else '{ version = "1"; }')
+        git(repo, "add", ".")
+        git(repo, "commit", "-q", "-m", f"generation {number}")
+        commits.append(git(repo, "rev-parse", "HEAD").strip())
+        built = subprocess.run(
+            ["nix-build", "--no-out-link"], cwd=repo, env=machine, capture_output=True, text=True
+        )
+        assert (built.returncode == 0) == (not is_broken)
+        if not is_broken:
+            words = ["nix-env", "--profile", str(profile), "--set", built.stdout.strip()]
+            subprocess.run(words, env=machine, check=True, capture_output=True)
+    before, generation = everything(repo), profile.readlink()
+    found = bisect(["nix-build"], repo, env=machine)
+    assert (found.good, found.bad) == (commits[2], commits[3])
+    assert file in found.files
+    assert said in next(step.said for step in found.steps if step.commit == commits[3])
+    assert len(found.steps) <= 5
+    assert everything(repo) == before
+    assert profile.readlink() == generation  # nothing was activated
+
+
+def test_planted_fault_a_command_that_never_fails_finds_nothing(tmp_path, tool):
+    """Doing nothing is not finding: with a tool that always works no commit is named."""
+    history(tmp_path / "repo", 6, 3)
+    (tmp_path / "bin" / "nix-build").write_text("#!/bin/sh\n")
+    assert bisect(["nix-build"], tmp_path / "repo", env=tool).bad is None

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,43 @@ def test_every_counterfactual_is_the_truth(tmp_path, faults):
         nix_worlds.remove_world(truth.root)
     assert state_of(world.root) == before
     nix_worlds.remove_world(world.root)
+
+
+SCM = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "nix" / "scm.jsonl"
+
+
+def recorded_worlds():
+    """Each combination of faults in the recorded worlds once, with what the recorded re-runs said; without
+    the full disk, which is no edit of a file.
+    """
+    if not SCM.is_file():
+        return {}
+    rows = [json.loads(line) for line in SCM.read_text("utf-8").splitlines()]
+    return {
+        tuple(row["flags"]): {name: run["success"] for name, run in row["counterfactual"].items()}
+        for row in rows
+        if "disk_full" not in row["flags"]
+    }
+
+
+@needs_nix
+@pytest.mark.slow
+@pytest.mark.skipif(not SCM.is_file(), reason="the development data (../shared/data) is not here")
+def test_the_recorded_counterfactuals_are_met_exactly(tmp_path):
+    """What the recorded worlds' own re-runs said, our replay of the same faults says too."""
+    asked = 0
+    for number, (faults, truth) in enumerate(recorded_worlds().items()):
+        world = nix_worlds.make_world(tmp_path / f"w{number}", faults, seed=number)
+        for fault in faults:
+            told = what_if(
+                removal_of(world, fault), nix_worlds.world_argv(world.root), world.root,
+                env=nix_worlds.world_env(world.root),
+            )  # fmt: skip
+            assert not told.before.ok
+            assert told.after.ok == truth[f"had_not_{fault}"], (faults, fault)
+            asked += 1
+        nix_worlds.remove_world(world.root)
+    assert asked > 20
 
 
 @needs_nix
