@@ -34,10 +34,17 @@ class Air:
     def __init__(self, links: Links) -> None:
         self.links = links
         self.listening: dict[str, MemoryTransport] = {}
+        self.open: dict[str, dict[MemoryConnection, None]] = {}
 
     def transport(self, peer: ID, ip: str) -> "MemoryTransport":
         """The transport of one host, whose address is ``ip``."""
         return MemoryTransport(self, peer, ip)
+
+    def end(self, ip: str) -> None:
+        """The process at ``ip`` is gone: as an operating system does, close whatever it left open."""
+        self.listening.pop(ip, None)
+        for connection in list(self.open.pop(ip, ())):
+            connection.hang_up()
 
 
 class MemoryTransport(ITransport):
@@ -145,6 +152,8 @@ class MemoryConnection(IMuxedConn):
         self._next_id = 1 if is_initiator else 2
         self._arrived: deque[MemoryStream] = deque()
         self._arrival = trio.Event()
+        self._of_host = local.air.open.setdefault(local.ip, {})
+        self._of_host[self] = None
 
     @property
     def is_initiator(self) -> bool:
@@ -189,10 +198,14 @@ class MemoryConnection(IMuxedConn):
 
     async def close(self) -> None:
         """Close both ends; the other after the delay."""
+        self.hang_up()
+        await trio.lowlevel.checkpoint()
+
+    def hang_up(self) -> None:
+        """As ``close``, at once."""
         if not self.is_closed:
             self.send(0, self._peer_end().shut)
             self.shut()
-        await trio.lowlevel.checkpoint()
 
     def get_transport_addresses(self) -> list[Multiaddr]:
         """The remote address."""
@@ -215,6 +228,7 @@ class MemoryConnection(IMuxedConn):
         if self.is_closed:
             return
         self.event_closed.set()
+        self._of_host.pop(self, None)
         self._pipe.close()
         for stream in list(self._streams.values()):
             stream.was_reset()

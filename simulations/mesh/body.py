@@ -17,7 +17,7 @@ from luminous.crypto.entropy import SeededEntropy
 from luminous.crypto.keys import signer_from_seed
 from luminous.node.core import events
 from luminous.node.core.commands import Command
-from luminous.node.core.config import Config
+from luminous.node.core.config import Config, Membership
 from luminous.node.core.effects import Apply, Report
 from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
@@ -57,7 +57,7 @@ class MeshClock:
 class Mesh:
     """All machines of a scenario. Call ``run`` once, inside virtual time."""
 
-    def __init__(self, scenario: Scenario, seed: int) -> None:
+    def __init__(self, scenario: Scenario, seed: int, membership: Membership | None = None) -> None:
         self.scenario = scenario
         self.seed = seed
         self.chance = random.Random(f"mesh/{scenario.id}/{seed}")
@@ -72,7 +72,7 @@ class Mesh:
         self.hearers: list[Callable[[Place, bytes, bool], None]] = []
         signers = [signer_from_seed(self._seed_of(number, "author")) for number in cast.keys]
         founders = [signer.public for signer in signers[: scenario.nodes]]
-        membership = settle(scenario, founders, self._seed_of(0, "salt")[:16])
+        membership = membership or settle(scenario, founders, self._seed_of(0, "salt")[:16])
         self.membership = membership
         self.admissions = Admissions(membership.id, size_max=200_000, size_bytes_max=1 << 30)
         level = "LOCAL_ONLY" if scenario.learning is None else scenario.learning.level
@@ -97,6 +97,7 @@ class Mesh:
         self._services: dict[int, WatchedService] = {}
         self._transports: dict[int, LibP2PTransport] = {}
         self._scopes: dict[int, trio.CancelScope] = {}
+        self._ended: dict[int, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
 
     async def run(self, at_end: Callable[[], None]) -> None:
@@ -246,11 +247,17 @@ class Mesh:
         service = self._services.get(place.index)
         if service is None:
             return
+        before, ended = self._ended.get(place.index), trio.Event()
+        self._ended[place.index] = ended
         with trio.CancelScope() as scope:
             self._scopes[place.index] = scope
+            if before is not None:  # two processes of one machine cannot listen on one port
+                await before.wait()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(service.run)
                 nursery.start_soon(link.run)
+        self._air.end(ip_of(place.index))
+        ended.set()
 
     def _transport(self, place: Place, **callbacks: Any) -> LibP2PTransport:
         if place.is_silent:
