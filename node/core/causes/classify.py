@@ -21,6 +21,7 @@ FIRM_FROM = 0.6
 WARNED_LESS = 60
 WARNED_AT_MOST = 0.4
 WARNED_ALONE_AT_MOST = 0.75
+_NEVER_WARNED = ("user_throw", "abort", "assertion_failed")
 # Similarities this close do not tell two classes apart.
 TIE_WITHIN = 0.03
 # Places of one rule that are looked at: a log may repeat a message a million times.
@@ -93,6 +94,8 @@ def _said_at(view: str, match: re.Match[str]) -> int:
 
 def _temper(hits: list[Hit], failure: FailureText) -> list[Hit]:
     """What stands in warnings only counts for little beside a failure, and for nothing before a good end."""
+    # An expression that refuses does not do so in a warning: there it only tells of an old name.
+    hits = [hit for hit in hits if not (hit.warned and hit.rule.class_id in _NEVER_WARNED)]
     failed = any(not hit.warned and hit.rule.belief >= FIRM_FROM and hit.rule.rank >= 30 for hit in hits)
     if not failed and hits and all(hit.warned for hit in hits) and ended_well(failure):
         return []

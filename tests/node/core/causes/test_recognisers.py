@@ -365,6 +365,46 @@ SHAPES = [
         "abort",
         f"error: getting status of '/nix/store/{A}-modules/virtualisation/x.nix': No such file or directory\nerror: evaluation aborted with the following error message: 'This version of Nixpkgs requires Nix >= 1.10, please upgrade! See https://nixos.org'\n",
     ),
+    (
+        "old names told in a warning are no refusal",
+        None,
+        "evaluation warning: 'system' has been renamed to/replaced by 'stdenv.hostPlatform.system'\n",
+    ),
+    (
+        "an old name that the expression refuses",
+        "user_throw",
+        "error: 'spotify-tui' has been renamed to/replaced by 'spotify-player'\n",
+    ),
+    (
+        "a store path that is gone, in the words of Nix 2.4",
+        "missing_file",
+        "error: --- SysError --- nix\ngetting attributes of path '/home/ana/dots/x.nix': No such file or directory\n",
+    ),
+    (
+        "several derivations where one is needed",
+        "cli_usage",
+        "error: '' needs to evaluate to a single derivation, but it evaluated to 3 derivations\n",
+    ),
+    (
+        "a flake's output that is a set",
+        "type_error",
+        "error: expected flake output attribute 'devShell' to be a derivation or path but found a set: { x86_64-linux = «thunk»; }\n",
+    ),
+    (
+        "a step of the activation that is no unit",
+        "other",
+        "setting up secrets...\nsops-install-secrets: Failed to decrypt '/nix/store/x.yaml': Error getting data key\nActivation script snippet 'setupSecrets' failed (1)\n",
+    ),
+    (
+        "a step of Home Manager's activation",
+        "other",
+        f"/nix/store/{A}-home-manager-generation/activate: line 13: USER: unbound variable\nmake: *** [Makefile:11: home] Error 1\n",
+    ),
+    (
+        "the copy of fetched trees is damaged",
+        "other",
+        "error:\n       … while fetching the input 'github:nixos/nixpkgs/nixos-unstable'\n\n       error: adding a file to a tree builder: failed to insert entry: invalid object specified - x.nix\n",
+    ),
 ]
 
 # Other programs' failures and runs without one: nothing of these is Nix's to explain.
