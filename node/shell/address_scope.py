@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-import psutil
-
 from luminous.node.shell.reach import expanded, host_of, is_ip, peer_of, relay_of, subnet
 from luminous.protocol.limits import ADDRESS_SIZE_BYTES_MAX
 
@@ -79,6 +77,8 @@ def address_at(host: str, port: int, peer: str) -> str:
 
 def own_addresses(bound: Iterable[str], announced: tuple[str, ...], me: str) -> tuple[str, ...]:
     """Where others can dial this peer: what its user announces, else every interface of what is ``bound``."""
+    import psutil  # not for those who only read addresses
+
     found = list(announced)
     if not announced:
         hosts = [entry.address for group in psutil.net_if_addrs().values() for entry in group]

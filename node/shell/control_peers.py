@@ -9,6 +9,7 @@ from typing import Any
 
 from luminous.node.core.node import Node
 from luminous.node.shell.body import Body
+from luminous.node.shell.dial_address import CIRCUIT
 from luminous.node.shell.failure import Exit, Failure
 from luminous.node.shell.http_server import Request
 
@@ -22,7 +23,7 @@ async def peers(body: Body, request: Request) -> dict[str, Any]:
     """GET /v1/peers: connected and banned peers; how peers that were asked lately see this node."""
     transport: Any = body.link.transport if body.link else None
     if transport is None:
-        return {"peers": _kept_bans(body), "seen_by": {}}
+        return {"peers": _kept_bans(body), "seen_by": {}, "reachability": "unknown", "relays": []}
     authors = await body.service.ask(_authors)
     rows = [
         {name: getattr(peer, name) for name in peer.__dataclass_fields__}
@@ -30,8 +31,12 @@ async def peers(body: Body, request: Request) -> dict[str, Any]:
         for peer in transport.peers()
     ]
     seen: dict[str, Any] = getattr(transport, "seen_by", dict)()
+    reachability = getattr(transport, "reachability", lambda: "unknown")()
     return {
         "peers": rows,
+        "reachability": str(reachability),
+        "relays": [address for address in transport.addresses() if CIRCUIT in address],
+        "relaying": getattr(transport, "relaying", lambda: None)(),
         "seen_by": {peer: {"host": view.host, "ports": list(view.ports)} for peer, view in seen.items()},
     }
 

@@ -148,6 +148,7 @@ def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
     """The real mesh. Only here is libp2p loaded, and only under consent."""
     assert body.in_force().network
     slim_import.load("luminous.node.shell.libp2p_transport")
+    from luminous.node.shell.circuit_slots import RelayLimits
     from luminous.node.shell.guards import Limits
     from luminous.node.shell.libp2p_transport import LibP2PTransport
     from luminous.node.shell.peer_book import PeerBook
@@ -163,6 +164,9 @@ def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
         else body.settings.network.connections_max
     )
 
+    wish = body.settings.network.relay
+    is_relay = wish == "offer" or (wish == "auto" and body.is_bootstrap)
+
     def make(**callbacks: Any) -> Any:
         return LibP2PTransport(
             transport_seed=body.seeds.transport,
@@ -173,6 +177,9 @@ def _transport(body: Body, *, listen: tuple[str, ...]) -> MakeTransport:
             limits=limits,
             book=PeerBook(body.paths.data / "peers.sqlite"),
             exchange=networks.network_of(body.paths.data),
+            offers_relay=RelayLimits() if is_relay else None,
+            uses_relays=wish in ("auto", "use", "offer"),
+            local=body.settings.network.mdns,
             **callbacks,
         )
 

@@ -7,15 +7,17 @@ promise, and what nobody has said is SKIP with the reason.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from luminous.node.shell import dial_address, networks
+from luminous.node.shell import dial_address, networks, reach
 from luminous.node.shell.check import Check, Verdict
 from luminous.node.shell.failure import Failure
 from luminous.node.shell.paths import Paths
+from luminous.node.shell.reachability import Reachability
 
 Facts = dict[str, Any]
 # The path of the control API to its facts; None while no node runs.
 Ask = Callable[[str], Facts] | None
 
+CIRCUIT_END = "/p2p-circuit"
 CLOCK_MS_WARN, CLOCK_MS_MAX = 60_000, 600_000  # past the second nothing is released
 
 
@@ -96,18 +98,28 @@ def _reach(peers: Facts, addresses: list[str]) -> Check:
             "luminous-node config show; see network.listen",
         )
     seen = peers.get("seen_by") or {}
-    reached = {(view["host"], port) for view in seen.values() for port in view["ports"]}
-    if reached:
+    word, through = peers.get("reachability"), [reach.relay_of(one) for one in peers.get("relays") or ()]
+    if word == Reachability.REACHABLE:
+        reached = {(view["host"], port) for view in seen.values() for port in view["ports"]}
         shown = ", ".join(f"{host} port {port}" for host, port in sorted(reached)[:3])
-        return Check("reachability", Verdict.PASS, f"peers dialled it back at {shown}")
-    inbound = [row for row in peers["peers"] if row.get("direction") == "inbound"]
-    if inbound:
-        return Check("reachability", Verdict.PASS, f"{len(inbound)} peers dialled it")
-    if seen:
+        return Check("reachability", Verdict.PASS, f"reachable: peers dialled it back at {shown}")
+    if word == Reachability.BEHIND_NAT:
         hosts = ", ".join(sorted({view["host"] for view in seen.values()})[:3])
+        text = f"{word}: peers see it at {hosts} and cannot dial it"
+        if through:
+            others = ", ".join(peer[-8:] for peer in through)
+            return Check("reachability", Verdict.PASS, f"{text}; others reach it through {others}")
         do = "open its TCP port in the firewall: networking.firewall.allowedTCPPorts; see network.listen"
-        return Check("reachability", Verdict.WARN, f"peers see it at {hosts} and cannot dial it", do)
-    return Check("reachability", Verdict.SKIP, "no peer has said yet whether it can dial this node")
+        return Check("reachability", Verdict.WARN, f"{text}, and no relay has a slot for it", do)
+    inbound = [
+        row
+        for row in peers["peers"]
+        if row.get("direction") == "inbound" and CIRCUIT_END not in row.get("address", "")
+    ]
+    if inbound:
+        return Check("reachability", Verdict.PASS, f"reachable: {len(inbound)} peers dialled it")
+    why = "unknown: no peer has said yet whether it can dial this node"
+    return Check("reachability", Verdict.SKIP, why)
 
 
 def _mesh(peers: list[Facts], status: Facts) -> Check:

@@ -26,6 +26,7 @@ from luminous.node.shell.gossip import Gossip, Received, Validate
 from luminous.node.shell.guards import Limits, PeerLedger
 from luminous.node.shell.kept_bans import KeptBans
 from luminous.node.shell.libp2p_stack import HEARTBEAT_S, AddressInUse, Identity, Stack, build, check_listen
+from luminous.node.shell.mdns import LocalDiscovery
 from luminous.node.shell.mesh_care import MeshCare
 from luminous.node.shell.peer_book import PeerBook
 from luminous.node.shell.peer_exchange import ASK_FIRST_S, Doors, PeerExchange
@@ -74,11 +75,13 @@ class LibP2PTransport:
         settled_s: float = SETTLED_S,
         offers_relay: RelayLimits | None = None,
         uses_relays: bool = False,
+        local: bool = False,
     ) -> None:
         """``transport_seed``: 32 bytes, the peer id's Ed25519 key; ``noise_seed``: 32 bytes, X25519.
 
         ``exchange``: the network whose peers are exchanged with its other peers; None: with nobody.
         ``offers_relay``: relay for peers behind NAT within these bounds; ``uses_relays``: be such a peer.
+        ``local``: find and tell the peers of ``exchange`` on the local network by multicast.
         """
         self._identity = Identity(transport_seed, noise_seed)
         self._id = self._identity.peer_id
@@ -103,6 +106,11 @@ class LibP2PTransport:
         self._circuits = Circuits(
             offers_relay, uses_relays, self.ledger, self._drop, self._needs_relay, self._may_ask_for_slot
         )
+        self._local: LocalDiscovery | None = None
+        if local and exchange is not None:
+            self._local = LocalDiscovery(
+                exchange, self._own_addresses, self._connected, self._rumours, self.ledger.counters
+            )
         self._held: list[tuple[str, bytes]] = []
         self._counter = 0
         self._stack: Stack | None = None
@@ -285,6 +293,8 @@ class LibP2PTransport:
             )
             nursery.start_soon(dialler.run)
             nursery.start_soon(self._circuits.run)
+            if self._local is not None:
+                nursery.start_soon(self._local.run)
             if self._exchange is not None:
                 nursery.start_soon(self._exchange.run)
             if not self._has_started:

@@ -32,6 +32,11 @@ async def metrics_text(body: Body) -> str:
     put("seen_by_peers", "gauge", "Peers that lately said how they see this node.", ("", float(len(seen))))
     could = sum(1 for view in seen.values() if view.ports)
     put("reached_by_peers", "gauge", "Of those, the ones that could dial it.", ("", float(could)))
+    relaying = getattr(transport, "relaying", lambda: None)()
+    if relaying is not None:
+        put("relay_reservations", "gauge", "Peers reachable here.", ("", float(relaying["reservations"])))
+        put("relay_circuits", "gauge", "Connections carried now.", ("", float(relaying["circuits"])))
+        put("relay_bytes_total", "counter", "Carried.", ("", float(counters.pop("relay.bytes", 0))))
     put("bytes_in_total", "counter", "Bytes from peers.", ("", float(counters.pop("bytes.in", 0))))
     put("bytes_out_total", "counter", "Bytes to peers.", ("", float(counters.pop("bytes.out", 0))))
     quotas = body.link.quotas.refused if body.link else 0

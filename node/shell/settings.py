@@ -38,12 +38,19 @@ class Causal(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Network(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to listen and whom to dial first, once its user agreed. Addresses are multiaddrs."""
+    """Where to listen and whom to dial first, once its user agreed. Addresses are multiaddrs.
+
+    relay: how to be reached behind NAT. auto: through a relay if peers cannot dial this node, and relay for
+    others on a bootstrap node; use: the same without relaying; offer: relay for others too; off: neither.
+    mdns: find and tell peers on the local network, which then sees that this machine takes part.
+    """
 
     listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/0",)
     announce: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     connections_max: Annotated[int, Meta(ge=1, le=4096)] = 64
+    relay: Literal["auto", "use", "offer", "off"] = "auto"
+    mdns: bool = False
 
 
 class Consent(Struct, frozen=True, forbid_unknown_fields=True):

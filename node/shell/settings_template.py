@@ -3,6 +3,7 @@
 Refuses to touch a file that is there, and to fail where the place is read-only: a node needs no file.
 """
 
+import inspect
 import os
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def template() -> str:
     parts = [_HEAD]
     by_key = {key: variable for variable, key in VARIABLES.items()}
     for section in msgspec.structs.fields(Settings):
-        doc = (section.type.__doc__ or "").strip()
-        parts.append(f"\n# {doc}\n{section.name}:\n")
+        doc = inspect.cleandoc(section.type.__doc__ or "").replace("\n\n", "\n")
+        parts.append("\n" + "".join(f"# {line}\n" for line in doc.splitlines()) + f"{section.name}:\n")
         for field in msgspec.structs.fields(section.type):
             value = msgspec.json.encode(field.default).decode()
             variable = by_key.get(f"{section.name}.{field.name}")

@@ -89,7 +89,7 @@ def peers(facts: Facts) -> str:
             "peer": str(row.get("id", ""))[-8:],
             "author": str(row.get("author", ""))[:8] or "-",
             "direction": row.get("direction"),
-            "address": row.get("address"),
+            "address": _address(row.get("address")),
             "mesh": len(row.get("mesh") or ()),
             "score": row.get("score"),
             "in": row.get("messages_in"),
@@ -97,7 +97,27 @@ def peers(facts: Facts) -> str:
         }
         for row in _maps(facts.get("peers"))
     ]
-    return "\n".join([table(rows) if rows else "nobody is connected", *_seen_by(facts.get("seen_by"))])
+    shown = table(rows) if rows else "nobody is connected"
+    return "\n".join([shown, *_seen_by(facts.get("seen_by")), *_relayed(facts)])
+
+
+def _address(value: object) -> str:
+    """A host, or the end of the id of the relay that a peer comes through."""
+    parts = str(value or "").split("/")
+    return f"via {parts[2][-8:]}" if parts[-1] == "p2p-circuit" and len(parts) == 4 else str(value or "")
+
+
+def _relayed(facts: Facts) -> list[str]:
+    """How others reach this machine if not directly, and whom it relays."""
+    lines = []
+    relays = facts.get("relays")
+    if isinstance(relays, list) and relays:
+        lines.append(f"{safe(facts.get('reachability'))}; others reach it through {len(relays)} relays")
+    relaying = facts.get("relaying")
+    if isinstance(relaying, Mapping):
+        held, carried = safe(relaying.get("reservations")), safe(relaying.get("circuits"))
+        lines.append(f"relays for {held} peers behind NAT, {carried} connections now")
+    return lines
 
 
 def _seen_by(seen: object) -> list[str]:

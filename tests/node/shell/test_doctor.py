@@ -29,7 +29,7 @@ SEEN = {"p": {"host": "10.0.0.1", "ports": [4001]}}
 ANSWERS: dict[str, Any] = {
     "/v1/status": STATUS,
     "/v1/clock": {"members": 4, "ahead_ms": -1500},
-    "/v1/peers": {"peers": [PEER, PEER], "seen_by": SEEN},
+    "/v1/peers": {"peers": [PEER, PEER], "seen_by": SEEN, "reachability": "reachable", "relays": []},
 }
 
 
@@ -115,8 +115,16 @@ def status(**changes: Any) -> dict[str, Any]:
     return {"/v1/status": STATUS | changes}
 
 
-def peers(*rows: dict[str, Any], seen: Any = None) -> dict[str, Any]:
-    return {"/v1/peers": {"peers": list(rows), "seen_by": seen or {}}}
+BLOCKED = {"p": {"host": "192.0.2.7", "ports": []}}
+NAT = "behind NAT or a firewall"
+RELAYED = f"{READABLE}/p2p-circuit/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+
+
+def peers(
+    *rows: dict[str, Any], seen: Any = None, word: str = "unknown", relays: list[str] | None = None
+) -> dict[str, Any]:
+    facts = {"peers": list(rows), "seen_by": seen or {}, "reachability": word, "relays": relays or []}
+    return {"/v1/peers": facts}
 
 
 ABOUT_THE_NETWORK = [
@@ -126,7 +134,10 @@ ABOUT_THE_NETWORK = [
     ("clock", {"/v1/clock": {"members": 3, "ahead_ms": -90_000}}, Verdict.WARN),
     ("clock", {"/v1/clock": {"members": 0, "ahead_ms": None}}, Verdict.SKIP),
     ("reachability", status(addresses=[]), Verdict.FAIL),
-    ("reachability", peers(PEER, seen={"p": {"host": "192.0.2.7", "ports": []}}), Verdict.WARN),
+    ("reachability", peers(PEER, seen=BLOCKED, word=NAT), Verdict.WARN),
+    ("reachability", peers(PEER, seen=BLOCKED, word=NAT, relays=[RELAYED]), Verdict.PASS),
+    ("reachability", peers(PEER, seen=BLOCKED), Verdict.SKIP),
+    ("reachability", peers(PEER | {"direction": "inbound", "address": "/p2p/r/p2p-circuit"}), Verdict.SKIP),
     ("reachability", peers(PEER), Verdict.SKIP),
     ("reachability", peers(PEER | {"direction": "inbound"}), Verdict.PASS),
     ("mesh", peers(PEER | {"mesh": []}), Verdict.WARN),
