@@ -18,7 +18,8 @@ DAY_MS = 24 * 3600 * 1000
 BUDGET_PERIOD_MS = 30 * DAY_MS  # the rolling period over which epsilon is joint
 BUDGET_DELTA = 1e-6
 LIFETIME_EPSILON = 8.0
-WINDOWS_HELD = 2  # a window retires this many windows after its own end
+WINDOWS_HELD = 2  # a window counts for what is learnt until this many windows after its own end
+WINDOWS_KEPT = 8  # and retires so many after it: until then who comes late can recompute the agreed sum
 SCALE_MAX = 2**20
 NOISE_MILLI_MAX = 10**7
 # Four times the multiplier of one release at epsilon 1: who adds more noise than that helps nobody.

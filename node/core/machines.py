@@ -26,7 +26,7 @@ from luminous.node.core.outcomes import Outcome, Tell
 from luminous.node.core.peers.records import Records
 from luminous.protocol import parameters
 from luminous.protocol.codec import Value
-from luminous.protocol.deltas import WINDOWS_HELD, LearningLaw, Level, compute_window
+from luminous.protocol.deltas import WINDOWS_KEPT, LearningLaw, Level, compute_window
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId
 from luminous.protocol.kinds import Kind
@@ -180,8 +180,12 @@ class Machines:
         self.retired_before = oldest
         return records.deltas_before(oldest)
 
+    def take_agreed(self) -> tuple[EnvelopeId, ...]:
+        """Records that Minutes rest on, of the Minutes that became final since the last time."""
+        return () if self.governance is None else self.governance.closing.take_agreed()
+
     def _oldest_window(self, at: Instant) -> int:
-        return compute_window(at.wall_ms, self.law) - WINDOWS_HELD
+        return compute_window(at.wall_ms, self.law) - WINDOWS_KEPT
 
 
 def _sooner(one: int | None, other: int | None) -> int | None:

@@ -105,8 +105,11 @@ class Node:
                     continue
                 if charge is not None:
                     self.machines.recall(CHARGE, charge)
-                self._hold(admitted)
-                self.machines.hear(admitted, at)
+                self._hold(admitted, is_kept=True)
+        # In the order of time, not own ones first: what is heard long before its epoch has to wait.
+        for envelope in self.records.envelopes():
+            self.machines.hear(envelope, at)
+        self.records.release(self.machines.take_agreed())
         return lost
 
     def judge(self, arrival: Arrival) -> Verdict:
@@ -174,6 +177,7 @@ class Node:
             return
         synced, may_sign = self.is_synced(event.at), self._may_sign()
         yield from self._carry(self.machines.tick(event.at, synced, may_sign), event.at)
+        self.records.release(self.machines.take_agreed())
         if self.sync is not None:
             wall_ms, _ = self.machines.deadlines()
             self.sync.expect(() if wall_ms is None else (wall_ms,))
@@ -295,11 +299,11 @@ class Node:
         assert held, "own envelope not held"
         return envelope
 
-    def _hold(self, envelope: Admitted) -> bool:
+    def _hold(self, envelope: Admitted, *, is_kept: bool = False) -> bool:
         is_own = envelope.author == self.me
         if is_own and not self.halted:
             self.signing.know(envelope)
-        return self.records.add(envelope, is_own=is_own)
+        return self.records.add(envelope, is_own=is_own or is_kept)
 
     def _retire(self, at: Instant) -> Iterator[effects.Effect]:
         for identifier in self.machines.retired(self.records, at):

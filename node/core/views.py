@@ -163,7 +163,7 @@ def verify(node: Node) -> View:
     evidence: list[str] = []
     if governance is not None:
         evidence = [repr(item)[:500] for item in governance.evidence()]
-    refused = "" if governance is None else governance.history_refused()
+    refused = "" if governance is None else governance.closing.foreign()
     return {
         "holds": holds and not refused,
         "outcomes": outcomes,

@@ -58,4 +58,4 @@ def learnt_by(node: Node) -> tuple[experience.Counts, experience.Counts] | None:
 def newest_minutes(node: Node) -> tuple[int, bytes]:
     """Number and digest of the newest final Minutes here; (0, empty) without any."""
     governance = node.machines.governance
-    return (0, b"") if governance is None else governance.newest_minutes()
+    return (0, b"") if governance is None else governance.closing.newest()

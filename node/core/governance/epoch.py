@@ -10,7 +10,7 @@ from luminous.protocol.identifiers import EnvelopeId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.leads import reports_of
 from luminous.protocol.minutes import Final, Lead, Report, Vote, value_of
-from luminous.protocol.minutes_count import Signed
+from luminous.protocol.minutes_count import Minutes, Signed
 from luminous.protocol.roll import Roll
 from luminous.protocol.simplex import Simplex
 
@@ -138,4 +138,19 @@ class Epoch:
             number = self._roll.index_of(self.reports[identifier][0])
             assert number is not None, "only members' Reports are held"
             found[identifier] = number
+        return found
+
+    def agreed_records(self, minutes: Minutes) -> list[EnvelopeId]:
+        """Held records that the epoch's final ``minutes`` rest on: without them nobody can recount."""
+        assert self.simplex.decided is not None
+        final_h, value = self.simplex.decided
+        found = [*minutes.operations, *(EnvelopeId(item.proposal) for item in minutes.outcomes)]
+        found += [ballot for outcome in minutes.outcomes for ballot in outcome.counted]
+        lead = self.lead_for(value, minutes.parent)
+        found += (lead and self.named(lead, minutes.parent)) or ()
+        for leads in self.leads.values():
+            found += [identifier for identifier, (_, other) in leads.items() if other == lead]
+        for (h, is_final, _, voted), envelope in self.signed.items():
+            if h == final_h and (is_final or voted == value):
+                found.append(envelope.id)
         return found

@@ -9,7 +9,7 @@ from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Emit, Outcome
 from luminous.protocol.closing import Close, agreed, close_of, gives_up_at_ms, tally_of
 from luminous.protocol.envelope import Admitted
-from luminous.protocol.identifiers import AuthorId, ProposalId
+from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.limits import ORPHANS_MAX
 from luminous.protocol.roll import Roll
@@ -89,6 +89,10 @@ class FirstClosing:
     def newest(self) -> tuple[int, bytes]:
         """The first closing has no Minutes."""
         return 0, b""
+
+    def take_agreed(self) -> tuple[EnvelopeId, ...]:
+        """Nothing is released: it stays for comparison alone."""
+        return ()
 
     def foreign(self) -> str:
         """Nothing to compare."""

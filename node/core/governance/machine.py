@@ -39,6 +39,8 @@ from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Verdict, count
 
 KINDS = (Kind.PROPOSAL, Kind.BALLOT, *CLOSING_KINDS)
+# A replay of years is heard in pieces: Minutes follow before what waits for them is more than may wait.
+HEARD_BETWEEN = 1024
 
 
 class Governance:
@@ -70,7 +72,7 @@ class Governance:
         self._overrides = Overrides(is_fleet=is_fleet)
         self._pending: dict[ProposalId, Ballot] = {}
         self._told: dict[ProposalId, Phase] | None = None
-        self._wall_ms = 0
+        self._wall_ms = self._heard = 0
         self._is_stale = True
         self._has_news = True
         self._settled: tuple[Settled, ...] = ()
@@ -83,6 +85,10 @@ class Governance:
 
         Those of authors who are on no roll yet wait: the Minutes that admit them may come later.
         """
+        self._heard += 1
+        if self._heard % HEARD_BETWEEN == 0:
+            self._closing.settled()
+            self._welcome()
         if self._closing.is_known(envelope.author):
             self._record(envelope)
         else:
@@ -254,13 +260,10 @@ class Governance:
             return {}
         return {item.window: item.deltas for item in self._closing.agreed_windows()}
 
-    def newest_minutes(self) -> tuple[int, bytes]:
-        """Number and digest of the newest final Minutes; (0, empty) before the first."""
-        return self._closing.newest()
-
-    def history_refused(self) -> str:
-        """Why the Minutes that peers sent are not this network's; empty: they may be."""
-        return self._closing.foreign()
+    @property
+    def closing(self) -> Closing:
+        """How proposals close here, to be asked what is not of one proposal."""
+        return self._closing
 
     def roll(self) -> Roll:
         """Who decides now."""

@@ -61,6 +61,7 @@ class MinutesClosing:
     ) -> None:
         self._known = known or (0, b"")
         self._is_foreign = False
+        self._agreed: list[EnvelopeId] = []
         self._pool = pool
         self._pace_ms = pace_ms
         self._epochs = Epochs(me, pool.roll)
@@ -134,6 +135,7 @@ class MinutesClosing:
             self._is_foreign = number == self._known[0] and minutes.value != self._known[1]
             if self._is_foreign:
                 break
+            self._agreed += self._epochs.at(number).agreed_records(minutes)
             self._epochs.append(minutes)
             self._joined_at_ms = self._since_ms = self._urgent_at_ms = None
         return self._epochs.number > before
@@ -339,6 +341,11 @@ class MinutesClosing:
         """Number and digest of the newest final Minutes; (0, empty) before the first."""
         newest = self._epochs.chain[-1]
         return (newest.epoch, newest.value) if newest.epoch and self._is_reached() else (0, b"")
+
+    def take_agreed(self) -> tuple[EnvelopeId, ...]:
+        """Records that Minutes rest on, of the Minutes that became final since the last time."""
+        agreed, self._agreed = self._agreed, []
+        return tuple(agreed)
 
     def foreign(self) -> str:
         """Why the Minutes that peers sent are not those of the card; empty: they may be."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from luminous.node.core.instant import Instant
 from luminous.node.core.outcomes import Outcome
 from luminous.protocol.envelope import Admitted
-from luminous.protocol.identifiers import AuthorId, ProposalId
+from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.roll import Roll
 from luminous.protocol.tally import Tally
 
@@ -54,6 +54,10 @@ class Closing(Protocol):
 
     def newest(self) -> tuple[int, bytes]:
         """Number and digest of the newest final Minutes; (0, empty) before the first."""
+        ...
+
+    def take_agreed(self) -> tuple[EnvelopeId, ...]:
+        """Records that final outcomes rest on, of those that became final since the last time."""
         ...
 
     def foreign(self) -> str:

@@ -7,7 +7,7 @@ from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.operations import Slot, is_conflict, slot_of
 
-# Slots remembered of one author. Stops memory floods by one member; a liar's first thousands suffice.
+# Slots remembered of one author, the newest: more than a node holds of an author's undecided records.
 SLOTS_PER_AUTHOR_MAX = 8192
 
 
@@ -26,8 +26,10 @@ class Witness:
         slots = self._slots.setdefault(envelope.author, {})
         before = slots.get(slot)
         if before is None:
-            if len(slots) < SLOTS_PER_AUTHOR_MAX:
-                slots[slot] = envelope
+            slots[slot] = envelope
+            if len(slots) > SLOTS_PER_AUTHOR_MAX:
+                # The first heard: for long in Minutes, where a contradiction changes nothing.
+                del slots[next(iter(slots))]
         elif is_conflict(before, envelope):
             self.conflicts[envelope.author] = (before, envelope)
             self._slots[envelope.author] = {}

@@ -7,7 +7,7 @@ nothing), a roll's worth of authors, and only windows near this machine's own.
 from collections.abc import Iterable, Mapping
 
 from luminous.protocol.aggregation import Aggregate, aggregate, select
-from luminous.protocol.deltas import WINDOWS_HELD, LearningLaw
+from luminous.protocol.deltas import WINDOWS_HELD, WINDOWS_KEPT, LearningLaw
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, NetworkId
 from luminous.protocol.layout import Layout
@@ -27,6 +27,7 @@ class Pool:
         self._selected: dict[int, tuple[Admitted, ...]] = {}
         self._eligible: frozenset[AuthorId] | None = frozenset()
         self._agreed: dict[int, frozenset[EnvelopeId]] = {}
+        self._current = 0
 
     def set_eligible(self, eligible: frozenset[AuthorId] | None) -> None:
         """Whose deltas count; None: anyone's."""
@@ -60,7 +61,8 @@ class Pool:
     def add(self, envelope: Admitted, current: int) -> bool:
         """Hold a delta. False if it changes nothing or is of a window too old or too far ahead."""
         window = envelope.payload.window
-        if not current - WINDOWS_HELD <= window <= current + 1:
+        self._current = max(self._current, current)
+        if not current - WINDOWS_KEPT <= window <= current + 1:
             return False
         authors = self._windows.setdefault(window, {})
         held = authors.setdefault(envelope.author, {})
@@ -72,13 +74,15 @@ class Pool:
 
     def retire(self, current: int) -> None:
         """Let go of windows that are over."""
-        for window in [w for w in self._windows if not current - WINDOWS_HELD <= w <= current + 1]:
+        self._current = current
+        for window in [w for w in self._windows if not current - WINDOWS_KEPT <= w <= current + 1]:
             del self._windows[window]
             self._changed(window)
 
     def windows(self) -> tuple[int, ...]:
-        """Windows with deltas, newest first."""
-        return tuple(sorted(self._windows, reverse=True))
+        """Windows with deltas that count for what is learnt, newest first."""
+        recent = [window for window in self._windows if window >= self._current - WINDOWS_HELD]
+        return tuple(sorted(recent, reverse=True))
 
     def count(self, window: int) -> int:
         """Authors whose deltas of ``window`` count."""

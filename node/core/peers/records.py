@@ -5,7 +5,7 @@ author, so that one author cannot fill the disk.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from luminous.crypto.digest import digest
 from luminous.protocol.envelope import Admitted
@@ -25,6 +25,7 @@ class Records:
         self._per_author: dict[AuthorId, int] = {}
         self._deltas: dict[int, dict[EnvelopeId, None]] = {}  # by window, as they came
         self._sum = 0
+        self._released: dict[EnvelopeId, None] = {}
 
     def __len__(self) -> int:
         return len(self._order)
@@ -35,7 +36,7 @@ class Records:
     def add(self, envelope: Admitted, *, is_own: bool = False) -> bool:
         """Hold an envelope; False when it is held already or its author's quota is used up.
 
-        The quota bounds others: what this node signs itself must always be held.
+        The quota bounds others: what this node signs itself, or held before a restart, must always be held.
         """
         used = self._per_author.get(envelope.author, 0)
         if envelope.id in self._by_id or (used >= ENVELOPES_PER_AUTHOR_MAX and not is_own):
@@ -52,13 +53,27 @@ class Records:
         """Release a held envelope."""
         envelope = self._by_id.pop(identifier)
         del self._order[bisect_left(self._order, (envelope.issued_at_ms, identifier))]
-        self._per_author[envelope.author] -= 1
+        if identifier in self._released:
+            del self._released[identifier]
+        else:
+            self._per_author[envelope.author] -= 1
         if envelope.kind is Kind.DELTA:
             deltas = self._deltas[envelope.payload.window]
             del deltas[identifier]
             if not deltas:
                 del self._deltas[envelope.payload.window]
         self._sum = (self._sum - int.from_bytes(identifier, "little")) % _DIGEST_MODULUS
+
+    def release(self, identifiers: Iterable[EnvelopeId]) -> None:
+        """Held envelopes that Minutes rest on count for no quota any more: without them nobody can recount.
+
+        They are few: what a quorum agreed on, one of each member and slot in an epoch.
+        """
+        for identifier in identifiers:
+            envelope = self._by_id.get(identifier)
+            if envelope is not None and identifier not in self._released:
+                self._released[identifier] = None
+                self._per_author[envelope.author] -= 1
 
     def get(self, identifier: EnvelopeId) -> Admitted | None:
         """The held envelope of an id."""

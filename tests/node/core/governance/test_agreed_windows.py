@@ -4,7 +4,7 @@ import pytest
 
 from luminous.node.core.governance.windows import Windows
 from luminous.node.core.learning.pool import Pool
-from luminous.protocol.deltas import Delta, LearningLaw, Level
+from luminous.protocol.deltas import WINDOWS_KEPT, Delta, LearningLaw, Level
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import EnvelopeId, NetworkId
 from luminous.protocol.kinds import Kind
@@ -122,3 +122,20 @@ def test_a_window_lists_its_deltas_in_one_order(order: str) -> None:
     windows = Windows()
     windows.offer({WINDOW: [name(letter) for letter in order]})
     assert windows.due({}) == (Window(WINDOW, (name("a"), name("b"))),)
+
+
+def test_who_comes_late_recomputes_an_agreed_window_and_learns_nothing_old_from_it() -> None:
+    held = [delta(number, number) for number in (1, 2, 3)]
+    early, late = pool(*held), pool()
+    for pool_ in (early, late):
+        pool_.set_agreed({WINDOW: [item.id for item in held]})
+    for item in held:
+        assert late.add(item, WINDOW + WINDOWS_KEPT)
+    sums = {pool_.compute_aggregate(WINDOW).digest for pool_ in (early, late)}  # type: ignore[union-attr]
+    assert len(sums) == 1
+    assert late.windows() == () and early.windows() == (WINDOW,)
+    late.retire(WINDOW + WINDOWS_KEPT)
+    assert late.missing(WINDOW) == 0
+    late.retire(WINDOW + WINDOWS_KEPT + 1)
+    assert late.missing(WINDOW) == 3
+    assert not late.add(held[0], WINDOW + WINDOWS_KEPT + 1)

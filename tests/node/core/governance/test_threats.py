@@ -129,8 +129,8 @@ def closed_by_old_keys(title: str) -> tuple[Election, ProposalId]:
 def test_a_history_forged_with_old_keys_is_refused_by_who_joined_with_a_card() -> None:
     real, asked = closed_by_old_keys("what happened")
     forged, made_up = closed_by_old_keys("what the thieves wish")
-    known = real.members[0].governance.newest_minutes()
-    assert known[0] == 1 and known != forged.members[0].governance.newest_minutes()
+    known = real.members[0].governance.closing.newest()
+    assert known[0] == 1 and known != forged.members[0].governance.closing.newest()
 
     def joiner(history: Election, known: tuple[int, bytes] | None) -> Governance:
         build = partial(closing.MinutesClosing, known=known)
@@ -145,7 +145,7 @@ def test_a_history_forged_with_old_keys_is_refused_by_who_joined_with_a_card() -
     deceived = joiner(forged, known)
     decision = deceived.decision(made_up)
     assert not isinstance(decision, Refused) and not decision.is_final
-    assert "card" in deceived.history_refused() and not deceived.verify()[0].holds
+    assert "card" in deceived.closing.foreign() and not deceived.verify()[0].holds
     # Without what the card names nobody could tell: the planted fault.
     trusting = joiner(forged, None).decision(made_up)
     assert not isinstance(trusting, Refused) and trusting.is_final
@@ -160,7 +160,7 @@ def test_nothing_is_final_or_signed_before_the_minutes_of_the_card_are_reached()
     assert node.tick(instant(CLOSES_MS + 60_000)) == ()
     decision = node.decision(asked)
     assert not isinstance(decision, Refused) and not decision.is_final
-    assert node.history_refused() == ""
+    assert node.closing.foreign() == ""
 
 
 def test_every_row_of_the_threat_table_names_a_test_that_exists() -> None:

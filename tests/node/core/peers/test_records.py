@@ -2,9 +2,11 @@
 
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from luminous.node.core.peers import records as keeping
 from luminous.node.core.peers.records import Records
 from luminous.protocol.envelope import Admitted
 from luminous.protocol.identifiers import AuthorId, EnvelopeId, NetworkId
@@ -35,3 +37,21 @@ def test_retired_deltas_are_those_of_windows_before(items: list[tuple[Kind, int,
         }
         told = records.deltas_before(window)
         assert set(told) == looked and len(told) == len(looked)
+
+
+def test_what_minutes_rest_on_counts_for_no_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a network that decides every day runs for years, and a flood is as bounded as ever."""
+    monkeypatch.setattr(keeping, "ENVELOPES_PER_AUTHOR_MAX", 4)
+    records = Records()
+    for number in range(100):
+        assert records.add(envelope(number, Kind.BALLOT, 0))
+        records.release([EnvelopeId(number.to_bytes(32, "big"))] * 2)
+    flood = [records.add(envelope(number, Kind.BALLOT, 0)) for number in range(200, 210)]
+    assert flood == [True] * 4 + [False] * 6
+    for number in range(50):
+        records.drop(EnvelopeId(number.to_bytes(32, "big")))
+    assert not records.add(envelope(300, Kind.BALLOT, 0))
+    records.drop(EnvelopeId((200).to_bytes(32, "big")))
+    assert records.add(envelope(300, Kind.BALLOT, 0))
+    assert not records.add(envelope(301, Kind.BALLOT, 0))
+    assert records.add(envelope(302, Kind.BALLOT, 0), is_own=True)
