@@ -145,3 +145,20 @@ def test_importing_the_package_loads_nothing() -> None:
         env={"PYTHONPATH": str(source)},
     )
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_study_of_the_guide_finds_what_the_guide_says(capsys: pytest.CaptureFixture[str]) -> None:
+    from pathlib import Path
+
+    from luminous.simulations import example
+
+    example.main()
+    lines = capsys.readouterr().out.splitlines()
+    verdicts = [line[:27].strip() + " " + line[27:].split(":")[0] for line in lines]
+    page = (Path(__file__).resolve().parents[2] / "docs/simulation.md").read_text()
+    assert [text.split()[-1] for text in verdicts] == ["holds", "holds", "BROKEN"]
+    shown = [line for line in page.splitlines() if " robustness " in line and line[0] != "|"]
+    assert [line.split(":")[0] for line in shown] == [line.split(":")[0] for line in lines]
+    for part in (example.plain_mean, example.plain_sum):
+        assert len(inspect.getsource(part).splitlines()) <= 20
