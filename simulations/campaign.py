@@ -6,11 +6,9 @@ command that replays it. More than f liars are never drawn: what must hold is th
 
 import json
 import random
-import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import msgspec
 from luminous.protocol.roll import quorum
 from luminous.simulations.running import run_world
 from luminous.simulations.scenario import Scenario, ScenarioError
+from luminous.simulations.workers import open_pool
 
 FAULTS_END_MS = 200_000
 DURATION_MS = 600_000
@@ -143,13 +142,8 @@ def play(seeds: Iterable[int], low: int, high: int, workers: int) -> Iterator[Ou
     if workers <= 1:
         yield from map(play_seed, jobs)
         return
-    with get_context("spawn").Pool(workers, _leave_interrupts) as pool:
+    with open_pool(workers) as pool:
         yield from pool.imap(play_seed, jobs, chunksize=4)
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is the parent's to answer: it ends its workers and says what was reached."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def line_of(outcome: Outcome, low: int, high: int, commit: str) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from luminous.protocol.limits import FOUNDERS_MAX
 from luminous.protocol.roll import quorum
 from luminous.simulations.faults import (
     SICKNESSES,
@@ -250,6 +251,16 @@ def check(scenario: Scenario, name: str) -> None:
         (
             any(vote.boundary not in ("", "below", "at", "above") for vote in scenario.vote),
             "a vote's boundary is below, at or above",
+        ),
+        (
+            any(vote.yes + vote.no + vote.abstain > FOUNDERS_MAX for vote in scenario.vote),
+            f"a vote has more voters than the {FOUNDERS_MAX} founders that a network may have",
+        ),
+        (
+            scenario.nodes > FOUNDERS_MAX
+            and bool(scenario.learning or scenario.adversary or scenario.late_joiners),
+            f"a network has at most {FOUNDERS_MAX} founders; machines beyond them only watch: no learning, "
+            "no adversaries, no late joiners",
         ),
         (scenario.newer >= scenario.nodes, "somebody must run the release before the newer one"),
         (scenario.late_joiners >= scenario.nodes, "somebody must be there before the late joiners"),

@@ -99,18 +99,37 @@ def campaign_command(
 @click.option("--out", type=FOLDER, required=True, help="Results are kept, and resumed from, here.")
 @click.option("--workers", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default=True)
 @click.option("--engine", type=click.Choice(["local", "dask", "ray"]), default="local", show_default=True)
-def sweep_command(spec: Path, out: Path, workers: int, engine: str) -> None:
-    """Play one scenario over the grid of a TOML file, on all cores; run it again to resume."""
-    from luminous.simulations.sweep import read_spec, sweep
+@click.option("--point", type=click.IntRange(1), help="Only this point of the grid, counted from 1.")
+def sweep_command(spec: Path, out: Path, workers: int, engine: str, point: int | None) -> None:
+    """Play one scenario over the grid of a TOML file, on all cores; run it again to resume.
+
+    Exit 1 if a check failed in any point, 3 if it was stopped.
+    """
+    from luminous.simulations.campaign import commit
+    from luminous.simulations.sweep import points, read_results, read_spec, sweep
 
     if engine != "local":
         raise ScenarioError(f"clusters are not there yet: {engine}; --engine local uses all cores")
-    failed = 0
-    for done, total, row in sweep(read_spec(spec), out, workers):
-        failed += not row["ok"]
-        click.echo(f"{done}/{total} {json.dumps(row['point'])} {'ok' if row['ok'] else 'BROKEN'}", err=True)
+    found = read_spec(spec)
+    grid = points(found)
+    if point is not None and point > len(grid):
+        raise ScenarioError(f"{spec.name} has {len(grid)} points; there is no point {point}")
+    wanted = grid if point is None else [grid[point - 1]]
+    try:
+        for done, total, row in sweep(found, out, workers, wanted):
+            state = "ok" if row["ok"] else "BROKEN"
+            click.echo(f"{done}/{total} {json.dumps(row['point'])} {state}", err=True)
+            if not row["ok"]:
+                broken = [f"{name}: {one['detail']}" for name, one in row["checks"].items() if not one["ok"]]
+                click.echo(f"seed {row['seed']}, commit {commit()}: {'; '.join(broken)}")
+                number = grid.index(row["point"]) + 1
+                click.echo(f"replay: luminous-sim sweep {spec} --point {number} --out NEW_FOLDER")
+    except KeyboardInterrupt:
+        click.echo("stopped; run it again to go on where it was", err=True)
+        sys.exit(3)
     click.echo(f"results in {out / 'results.jsonl'}; luminous-sim report {out}")
-    sys.exit(1 if failed else 0)
+    rows = read_results(out / "results.jsonl")
+    sys.exit(1 if any(not row["ok"] for row in rows if row["point"] in wanted) else 0)
 
 
 @click.command("compare")

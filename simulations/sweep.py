@@ -7,7 +7,6 @@ import itertools
 import json
 import tomllib
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 from luminous.simulations.bodies import run
 from luminous.simulations.output import append_line
 from luminous.simulations.scenario import Scenario, ScenarioError, check, read_scenario
+from luminous.simulations.workers import open_pool
 
 POINTS_MAX = 100_000
 
@@ -81,17 +81,20 @@ def _play(job: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
     return {"point": point, **run(scenario, body, seed).as_json()}
 
 
-def sweep(spec: Spec, folder: Path, workers: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Play what is not done yet; (done, all, result) after each point."""
+def sweep(
+    spec: Spec, folder: Path, workers: int, wanted: list[dict[str, Any]] | None = None
+) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Play what is not done yet of ``wanted``, else of all points; (done, all, result) after each."""
     path = folder / "results.jsonl"
     done = {json.dumps(row["point"], sort_keys=True) for row in read_results(path)}
-    waiting = [point for point in points(spec) if json.dumps(point, sort_keys=True) not in done]
-    total = len(points(spec))
+    asked = points(spec) if wanted is None else wanted
+    waiting = [point for point in asked if json.dumps(point, sort_keys=True) not in done]
+    total = len(asked)
     jobs = [(spec.scenario, spec.body, point) for point in waiting]
     finished = total - len(jobs)
     if not jobs:
         return
-    with get_context("spawn").Pool(max(1, min(workers, len(jobs)))) as pool:
+    with open_pool(max(1, min(workers, len(jobs)))) as pool:
         for row in pool.imap_unordered(_play, jobs):
             append_line(path, json.dumps(row))
             finished += 1

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from luminous.node.core import commands, events
 from luminous.node.core.observing import COMMAND_ENDED, FIX_TRIED
 from luminous.protocol.codec import Value
+from luminous.protocol.limits import FOUNDERS_MAX
 from luminous.simulations.adversary import unleash
 from luminous.simulations.disk import MemoryStore
 from luminous.simulations.faults import Clog
@@ -48,7 +49,8 @@ def schedule(world: World) -> None:
     if scenario.adversary:
         unleash(world)
     schedule_newer(world)
-    everybody = [place for place in world.places[: scenario.nodes - late] if not place.role]
+    voters_max = min(scenario.nodes - late, FOUNDERS_MAX)
+    everybody = [place for place in world.places[:voters_max] if not place.role]
     for vote in scenario.vote:
         _schedule_vote(world, vote, everybody)
     _schedule_faults(world)

@@ -19,6 +19,7 @@ from luminous.node.core.instant import Instant
 from luminous.node.core.node import Node
 from luminous.node.driver import Driver
 from luminous.protocol.admission import Admissions, Arrival, Verdict, topic_of
+from luminous.protocol.limits import FOUNDERS_MAX
 from luminous.protocol.reasons import Refused
 from luminous.simulations.disk import MemoryStore
 from luminous.simulations.network import Network
@@ -57,7 +58,7 @@ class World:
         self._trace = hashlib.blake2b(digest_size=16)
         self._names: dict[type, bytes] = {}
         signers = [signer_from_seed(self._seed_of(number, "author")) for number in cast.keys]
-        founders = [signer.public for signer in signers[: scenario.nodes]]
+        founders = [signer.public for signer in signers[: min(scenario.nodes, FOUNDERS_MAX)]]
         self.membership = settle(scenario, founders, self._seed_of(0, "salt")[:16])
         self._topic = topic_of(self.membership.id)
         self._peers = [str(number) for number in range(len(cast))]

@@ -1,4 +1,4 @@
-"""A campaign that is stopped goes on where it was: what a log holds is not played again."""
+"""Campaigns and sweeps that are stopped go on where they were: what is kept is not played again."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from luminous.simulations import campaign
 from luminous.simulations.cli import cli
+from luminous.simulations.output import append_line
 
 
 @pytest.fixture
@@ -76,3 +77,47 @@ def test_one_that_is_stopped_says_what_it_reached_and_goes_on(
 def test_a_log_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["campaign", "--runs", "1", "--workers", "1", "--log", str(tmp_path)])
     assert result.exit_code != 0 and not isinstance(result.exception, OSError)
+
+
+SWEEP = 'scenario = "byzantine_third_plus_one"\n[grid]\nseed = [1]\n"link.loss" = [0.0]\n'
+
+
+def test_a_broken_point_of_a_sweep_stays_broken_when_resumed_and_says_how_to_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SWEEP)
+    words = ["sweep", str(spec), "--workers", "1", "--out"]
+    checks = {"agreement": {"ok": False, "detail": "planted"}, "secrecy": {"ok": True, "detail": ""}}
+    row = {"point": {"seed": 1, "link.loss": 0.0}, "ok": False, "seed": 1, "checks": checks}
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "results.jsonl").write_text(json.dumps(row) + "\n")
+    assert CliRunner().invoke(cli, [*words, str(tmp_path / "kept")]).exit_code == 1
+    played: list[object] = []
+
+    def play(spec: object, folder: Path, workers: int, wanted: list[object]) -> Iterator[object]:
+        played.extend(wanted)
+        append_line(folder / "results.jsonl", json.dumps(row))
+        yield 1, 1, row
+
+    monkeypatch.setattr("luminous.simulations.sweep.sweep", play)
+    first = CliRunner().invoke(cli, [*words, str(tmp_path / "new"), "--point", "1"])
+    assert (
+        first.exit_code == 1 and "seed 1, commit " in first.stdout and ": agreement: planted" in first.stdout
+    )
+    assert f"replay: luminous-sim sweep {spec} --point 1 --out NEW_FOLDER" in first.stdout
+    assert played == [row["point"]]
+    missing = CliRunner().invoke(cli, [*words, str(tmp_path / "new"), "--point", "2"])
+    assert missing.exit_code != 0 and "no point 2" in str(missing.exception)
+
+
+def test_a_sweep_that_is_stopped_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> Iterator[object]:
+        raise KeyboardInterrupt
+        yield
+
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SWEEP)
+    monkeypatch.setattr("luminous.simulations.sweep.sweep", stopped)
+    result = CliRunner().invoke(cli, ["sweep", str(spec), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 3 and "run it again" in result.output

@@ -14,7 +14,7 @@ from luminous.simulations.scenario import SCENARIO_FOLDER, list_scenarios, read_
 
 ROOT = Path(__file__).resolve().parents[2]
 # Scenarios that take more than a few seconds at their full size.
-LONG = ("siege",)
+LONG = ("siege", "thousand")
 SLOW = ("thresholds", "byzantine_third", "sybil_flood", "poisoned", "partition", "sleeping_laptops", "calm")
 
 
