@@ -330,6 +330,22 @@ def test_the_stock_relay_reserves_for_whomever_a_message_names() -> None:
     assert not stock.resource_manager.can_accept_reservation(honest)
 
 
+def test_the_stock_dial_back_dials_nobody() -> None:
+    """Upstream defect 22: whoever asks is connected, and that is taken for a dial that worked."""
+    from libp2p.host.autonat.autonat import AutoNATService
+
+    from luminous.node.shell.guards import Limits
+    from luminous.node.shell.libp2p_stack import build
+
+    stack = build(Identity(b"v" * 32, b"w" * 32), (TOPIC,), Limits(), (), 1.0)
+    asker = Identity(b"a" * 32, b"s" * 32).peer_id
+    up = trio.Event()
+    up.set()
+    stack.network.connections[asker] = [types.SimpleNamespace(event_started=up)]
+    nowhere = Multiaddr("/ip4/127.0.0.1/tcp/1").to_bytes()
+    assert trio.run(AutoNATService(stack.host)._try_dial, asker, [nowhere]) == nowhere, "this entry may go"
+
+
 def test_a_stock_client_reaches_a_peer_of_ours_through_our_relay() -> None:
     """The library's own client is the other implementation of the public protocol that is at hand."""
     from libp2p.relay.circuit_v2.config import RelayConfig
