@@ -177,7 +177,9 @@ def _windows(
     for number in sorted(listed):
         if len(listed[number]) < enough:
             continue
-        support = Counter(delta for window in listed[number] for delta in window.deltas)
+        support: Counter[EnvelopeId] = Counter()
+        for window in listed[number]:
+            support.update(window.deltas)
         agreed.append(Window(number, tuple(sorted(item for item in support if support[item] >= needed))))
     return tuple(agreed)
 
