@@ -267,7 +267,7 @@ def _screen(answer: object, facts: Mapping[str, object], run: Run) -> str:
     for line in lines:
         budget -= 1 + max(len(line) - 1, 0) // columns
         if budget < 0:
-            shown.append("… more: luminous-node why")
+            shown.append("… cut to one screen; keep the output and run: luminous-node explain FILE")
             break
         shown.append(line)
     if not any("nothing was sent" in line.lower() for line in shown):

@@ -48,7 +48,12 @@ class Backfilled:
         for event in self.events:
             if event.kind in _TROUBLES:
                 counts.setdefault((event.kind, event.what), []).append(event.wall_ms)
-        lines = [f"{sum(e.kind == 'generation' for e in self.events)} system generations were made."]
+        days = max(1, (self.until_ms - self.since_ms) // 86_400_000)
+        made = sum(e.kind == "generation" for e in self.events)
+        few = {0: "no system generation was", 1: "one system generation was"}
+        lines = [f"In the last {days} days {few.get(made, f'{made} system generations were')} made."]
+        if not counts and set(self.missing) < {"journal", "shell history"}:
+            lines.append("No failed unit and no failed Nix command was found.")
         for (kind, what), times in sorted(counts.items(), key=lambda item: -len(item[1]))[:12]:
             count = "once" if len(times) == 1 else f"{len(times)} times"
             around = self._around(kind, what, times)
@@ -187,6 +192,6 @@ def run(words: list[str]) -> int:
         why = error.strerror or type(error).__name__
         what, do = "it was read, but not handed to your node", f"may you write to {caller.data_dir}?"
         raise Failure(what, why, do) from error
-    told = f"{handed} events were left for your node, which counts each only once."
+    told = f"{handed or 'No'} events were left for your node, which counts each only once."
     say({**found.to_json(), "handed_over": handed}, f"{found.to_text()}\n{told}", as_json="--json" in options)
     return 0

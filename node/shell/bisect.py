@@ -75,7 +75,7 @@ def bisect(
     """
     origin = replay.top_of(Path(cwd).resolve())
     if not (origin / ".git").exists():
-        raise CannotReplay(f"{origin} is not in a git repository")
+        raise CannotReplay(f"{origin} is not in a git repository, so it has no past to search")
     replay.harmless(argv)
     home = Path(tempfile.mkdtemp(prefix="luminous-bisect-"))
     try:
@@ -190,8 +190,7 @@ def run(words: list[str]) -> int:
     try:
         found = bisect(argv, Path.cwd(), good=good, bad=bad, tell=tell)
     except CannotReplay as error:
-        raise Failure(
-            "the commits could not be searched", str(error), "name a good one: --good REV"
-        ) from error
+        do = "see luminous-node bisect --help; without a git history, what-changed and what-if still work"
+        raise Failure("the commits could not be searched", str(error), do) from error
     say(found.to_json(), found.to_text(), as_json="--json" in options)
     return int(found.bad is None or found.good is None)

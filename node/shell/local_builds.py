@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from luminous.node.shell.command_class import bare, command_class
 from luminous.node.shell.replay import CannotReplay, harmless
+from luminous.node.shell.what_if import said
 
 TIME_LIMIT_S = 120
 # What is read of a dry run. Stops an endless one; a system of 20 000 paths says less than this.
@@ -95,9 +96,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nothing is known, and why."""
+    """Nothing is known, and why; ``fails`` when the evaluation itself failed, with what it said."""
 
     why: str
+    fails: str = ""
 
 
 def parse_dry_run(text: str) -> Expected:
@@ -145,14 +147,16 @@ def expect(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    except FileNotFoundError:
+        return Unknown(f"{words[0]} is not installed here")
     except OSError as error:
         return Unknown(f"{words[0]} cannot be started: {error.strerror}")
     text, ended = _read(child, time.monotonic() + time_limit_s)
     if not ended:
         return Unknown(f"its evaluation took more than {time_limit_s:g} s or said too much")
     if child.returncode:
-        said = next((line.strip() for line in text.splitlines() if line.strip().startswith("error:")), "")
-        return Unknown(f"the dry run failed: {said[:200] or f'exit code {child.returncode}'}")
+        why = said(text) or f"exit code {child.returncode}"
+        return Unknown(f"the dry run failed: {why}", why)
     return parse_dry_run(text)
 
 
@@ -173,20 +177,20 @@ def _read(child: "subprocess.Popen[bytes]", end: float) -> tuple[str, bool]:
     import select
 
     assert child.stdout is not None
-    said, fd = bytearray(), child.stdout.fileno()
+    heard, fd = bytearray(), child.stdout.fileno()
     waiter = select.poll()
     waiter.register(fd, select.POLLIN | select.POLLHUP)
     try:
         while True:
             left_ms = (end - time.monotonic()) * 1000
-            if left_ms <= 0 or len(said) > TEXT_SIZE_BYTES_MAX or not waiter.poll(left_ms):
-                return said.decode("utf-8", "replace"), False
+            if left_ms <= 0 or len(heard) > TEXT_SIZE_BYTES_MAX or not waiter.poll(left_ms):
+                return heard.decode("utf-8", "replace"), False
             data = os.read(fd, 1 << 16)
             if not data:
-                return said.decode("utf-8", "replace"), True
-            said += data
+                return heard.decode("utf-8", "replace"), True
+            heard += data
     finally:
-        if time.monotonic() >= end or len(said) > TEXT_SIZE_BYTES_MAX:
+        if time.monotonic() >= end or len(heard) > TEXT_SIZE_BYTES_MAX:
             _stop(child)
         child.stdout.close()
         child.wait()

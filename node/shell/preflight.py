@@ -165,9 +165,13 @@ def _word(name: str) -> str:
 
 def look_at_builds(argv: list[str], cwd: str) -> "tuple[Expected | Unknown, tuple[Trouble, ...]]":
     """What will be built here rather than fetched, and the trouble that it means."""
-    from luminous.node.shell.local_builds import Expected, expect
+    from luminous.node.shell.local_builds import Expected, Unknown, expect
 
     found = expect(argv, cwd)
+    if isinstance(found, Unknown) and found.fails:
+        what = f"As it stands it fails, before anything is built: {found.fails}"
+        do = "To know why: luminous-node exec -- COMMAND"
+        return found, (Trouble("evaluation_fails", what, do),)
     if not isinstance(found, Expected) or not found.large:
         return found, ()
     what = f"{', '.join(found.large[:NAMES_SHOWN_MAX])} would be built here, which can take hours"
@@ -201,7 +205,7 @@ def run(words: list[str]) -> int:
     lines = [t.to_text() for t in found]
     if isinstance(builds, Expected):
         lines.append(builds.to_text())
-    elif "--no-builds" not in options:
+    elif "--no-builds" not in options and not builds.fails:
         lines.append(f"What would be built here I do not know: {builds.why}")
     if not found:
         lines.append("Nothing stands in the way: room, memory and files look fine.")

@@ -68,7 +68,10 @@ class LastRun:
             return f"Since “{name}” last worked:\n{to_text(self.found)}\n{closure}Nothing was sent."
         if "failed" not in self.state:
             return f"“{name}” worked the last time that I saw it."
-        return f"“{name}” has never worked while I watched, so there is nothing to compare with."
+        return (
+            f"“{name}” has never worked while I watched, so there is nothing to compare with.\n"
+            "  do: luminous-node exec -- COMMAND once it works; luminous-node bisect searches a git history."
+        )
 
 
 def compare(argv: list[str], cwd: str, data_dir: str | None = None) -> LastRun:

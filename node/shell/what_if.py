@@ -236,6 +236,6 @@ def run(words: list[str]) -> int:
     except ValueError as error:
         raise Failure(str(error), "", usage, Exit.USAGE) from error
     except CannotReplay as error:
-        raise Failure("this cannot be replayed", str(error), "try it by hand, in a copy") from error
+        raise Failure("this cannot be replayed", str(error), "see luminous-node what-if --help") from error
     say(answer.to_json(), answer.to_text(), as_json="--json" in options)
     return int(not answer.after.ok)
