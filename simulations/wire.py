@@ -6,6 +6,7 @@ Refuses virtual time: what takes a minute takes a minute, so scenario times are 
 import hashlib
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from luminous.node.shell.body import Body
 from luminous.node.shell.keyfile import Seeds
 from luminous.node.shell.link import MakeTransport
 from luminous.node.shell.paths import Paths
+from luminous.node.shell.service import TooBusy
 from luminous.node.shell.settings import Settings
 from luminous.simulations.checkers import Evidence, check_all
 from luminous.simulations.playable import why_not
@@ -203,10 +205,11 @@ async def _vote(wire: Wire, vote: Vote) -> None:
 async def _cast(body: Body, title: str, word: str, pause_s: float, closes_at_ms: int) -> None:
     await trio.sleep(pause_s)
     while body.clock.now().wall_ms < closes_at_ms:
-        found = await body.service.ask(partial(_titled, title=title))
-        if found:
-            await body.service.command(commands.CastVote(found[0], word))
-            return
+        with suppress(TooBusy):  # as a person would, try again
+            found = await body.service.ask(partial(_titled, title=title))
+            if found:
+                await body.service.command(commands.CastVote(found[0], word))
+                return
         await trio.sleep(0.2)
 
 
@@ -224,7 +227,7 @@ async def _learn(wire: Wire, seed: int) -> None:
 
     chance = random.Random(f"wire/{seed}")
     for index, body in enumerate(wire.bodies):
-        pairs = await body.service.ask(lambda node: node.config.layout.pairs)
+        pairs = await body.service.ask(lambda node: node.config.layout.pairs, 120.0)
         for _ in range(learning.outcomes):
             pair = chance.randrange(len(pairs))
             success = chance.random() < learning.success[pair % len(learning.success)]
@@ -241,8 +244,10 @@ async def settle(wire: Wire, votes: int, patience_s: float) -> bool:
     """Wait until every vote is final everywhere and all hold the same lasting records."""
     until_s = trio.current_time() + patience_s
     while trio.current_time() < until_s:
-        states = [await body.service.ask(_state) for body in wire.bodies]
-        if len({state[0] for state in states}) == 1 and all(state[1] >= votes for state in states):
+        states = []
+        with suppress(TooBusy):
+            states = [await body.service.ask(_state) for body in wire.bodies]
+        if states and len({state[0] for state in states}) == 1 and all(state[1] >= votes for state in states):
             return True
         await trio.sleep(0.25)
     return False

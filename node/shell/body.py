@@ -306,7 +306,10 @@ class Body:
             if now and now != known:
                 known = now
                 networks.keep_addresses(self.paths.data, now)
-            newest = await self.service.ask(newest_minutes)
+            try:
+                newest = await self.service.ask(newest_minutes)
+            except TooBusy:
+                continue  # a busy node keeps its connections, and is asked again
             if newest > minutes:
                 minutes = newest
                 networks.keep_minutes(self.paths.data, *minutes)
