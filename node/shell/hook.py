@@ -46,15 +46,16 @@ _RECORD = "{" + ",".join(_FIELDS) + "}"
 # What bash and zsh share. `$1` is the exit code, `$2` the command line as typed.
 _POSIX = r"""__luminous_class() {
   __luminous_found=
-  local rest=$1 word
+  local rest=$1 word skip=
   while :; do
     while [[ $rest == [[:space:]]* ]]; do rest=${rest#?}; done
     word=${rest%%[[:space:]]*}
-    case ${word##*/} in
+    if [[ -n $skip ]]; then skip=; else case ${word##*/} in
+      -u|-g|--user|--group) skip=1 ;;
       sudo|doas|time|nice|env|command|exec|-*|[A-Za-z_]*=*) ;;
       @CLASSES@) __luminous_found=${word##*/}; return 0 ;;
       *) return 0 ;;
-    esac
+    esac; fi
     [[ $rest == *[[:space:]]* ]] || return 0
     rest=${rest#"$word"}
   done
@@ -177,9 +178,17 @@ function __luminous_after --on-event fish_postexec
     set -q LUMINOUS_HOOK_OFF; and return
     string match -qr '^\s' -- "$line"; and return
     set -l found
+    set -l skip
     for word in (string split -n ' ' -- (string replace -ra '\s+' ' ' -- "$line"))
         set -l name (string replace -r '.*/' '' -- $word)
+        if test -n "$skip"
+            set skip
+            continue
+        end
         switch $name
+            case -u -g --user --group
+                set skip 1
+                continue
             case sudo doas time nice env command exec '-*' '*=*' and or not
                 continue
             case @CLASSES_FISH@

@@ -113,7 +113,9 @@ def test_an_empty_line_does_not_repeat_the_hint(person):
 def test_wrappers_are_looked_through(person):
     assert HINT in person.does("sudo nixos-rebuild switch 1")
     assert HINT in person.does("env A=b nix build .#x 1")
-    assert [note["command_class"] for note in person.notes()] == ["nixos-rebuild", "nix"]
+    assert HINT in person.does("sudo -u me -n nix-build 1")
+    assert HINT not in person.does("sudo -u nix-build ls 1")
+    assert [note["command_class"] for note in person.notes()] == ["nixos-rebuild", "nix", "nix-build"]
 
 
 def test_secrets_are_skipped_with_a_note(person):
