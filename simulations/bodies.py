@@ -33,4 +33,5 @@ def run(scenario: Scenario, body: str, seed: int) -> Result:
         from luminous.simulations.mesh import run_mesh
 
         return run_mesh(scenario, seed)
-    raise ScenarioError(f"there is no body {body!r}; there are {', '.join(BODIES)} (scale: not yet)")
+    why = "is not there yet" if body in BODIES else "is no body"
+    raise ScenarioError(f"{body} {why}; there are {', '.join(PLAYING)}")

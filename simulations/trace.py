@@ -85,9 +85,17 @@ def read_header(path: Path) -> tuple[Scenario, int, Iterator[dict[str, Any]]]:
     try:
         scenario = msgspec.convert(header["scenario"], Scenario)
         seed = int(header["seed"])
-    except (KeyError, ValueError, msgspec.ValidationError) as error:
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ScenarioError(f"{path} has a header that cannot be read: {error}") from error
-    return scenario, seed, (json.loads(line) for line in lines[1:])
+    return scenario, seed, _lines(path, lines[1:])
+
+
+def _lines(path: Path, lines: list[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 2):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            raise ScenarioError(f"{path}, line {number} is cut off or damaged: {error}") from error
 
 
 def replay(path: Path, until: int) -> tuple[list[dict[str, Any]], list[Stand]]:

@@ -36,6 +36,7 @@ GRACE_MS = 3_000
 VOTE_MS_MIN = 6_000
 # All nodes share the cores of one machine: the more, the longer until everybody knows and has voted.
 VOTE_MS_A_NODE = 1_600
+START_S = 120.0
 SETTLE_S = 240.0
 
 
@@ -163,7 +164,7 @@ async def start_node(wire: Wire, index: int, nursery: trio.Nursery) -> None:
     body = wire.make_body(index)
     wire.bodies.append(body)
     await nursery.start(body.run)
-    with trio.fail_after(20):
+    with trio.fail_after(START_S):
         while body.link is None or not body.link.transport.addresses():
             await trio.sleep(0.05)
     if len(wire.entrance) < 3:
@@ -172,7 +173,7 @@ async def start_node(wire: Wire, index: int, nursery: trio.Nursery) -> None:
 
 async def connect_all(wire: Wire) -> None:
     """Wait until everybody has a peer."""
-    with trio.move_on_after(30):
+    with trio.move_on_after(START_S):
         while any(body.link is None or not body.link.transport.peers() for body in wire.bodies[1:]):
             await trio.sleep(0.1)
 

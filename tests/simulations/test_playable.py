@@ -38,6 +38,12 @@ def test_what_cannot_be_played_is_refused_with_the_words_of_the_table() -> None:
     assert refused > 10
 
 
+def test_what_is_no_body_and_what_is_not_there_yet_are_told_apart() -> None:
+    for body, why in (("scale", "scale is not there yet"), ("moon", "moon is no body")):
+        with pytest.raises(ScenarioError, match=f"{why}; there are world, mesh, wire, hosts"):
+            run(read_scenario("churn", 4), body, 1)
+
+
 def test_the_mesh_refuses_what_its_column_says() -> None:
     scenario = read_scenario("sleeping_laptops", 4)
     assert "sleep" in why_not(scenario, "mesh")

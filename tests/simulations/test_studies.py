@@ -86,6 +86,7 @@ def test_a_trace_is_replayed_to_a_step(kept: Path) -> None:
         ({"version": "0.0.0-other"}, "0.0.0-other"),
         ({"scenario": {"id": 3}}, "header"),
         ({"seed": 2}, "history differs"),
+        ({"seed": None}, "header"),
     ],
 )
 def test_a_trace_of_another_kind_is_refused(
@@ -95,6 +96,15 @@ def test_a_trace_of_another_kind_is_refused(
     path = tmp_path / "trace.jsonl"
     path.write_text("\n".join([json.dumps({**json.loads(first), **change}), *rest]))
     with pytest.raises(ScenarioError, match=message):
+        trace.replay(path, 10**9)
+
+
+def test_a_trace_that_was_cut_off_is_refused_where_it_ends(kept: Path, tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    text = (kept / "trace.jsonl").read_text()
+    path.write_text("".join(text.splitlines(keepends=True)[:50])[:-20])
+    assert trace.replay(path, 40)[0][-1]["step"] == 40
+    with pytest.raises(ScenarioError, match="line 50 is cut off"):
         trace.replay(path, 10**9)
 
 
