@@ -135,7 +135,7 @@ class Mesh:
         if place.is_up or self._nursery is None:
             return
         place.boots += 1
-        node = Node(place.config)
+        node = Node(place.config, self.admissions)
         if place.role not in ("", COPY, "sybil"):
             shameless(node)
         node.restore(
@@ -240,6 +240,8 @@ class Mesh:
         self._services[place.index] = service
         genesis = write_genesis(self.membership.genesis)
         link = Link(service, self.membership.id, partial(self._transport, place), genesis)
+        # What bytes are is a function of the bytes: judged once for all, as in the world.
+        link._admissions = self.admissions
         publishing.append(link)
         return link
 
