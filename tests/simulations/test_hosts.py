@@ -161,8 +161,13 @@ def test_hosts_hear_one_another_until_they_are_cut(machine: None) -> None:
 
 
 def test_bridges_cut_and_heal_too(machine: None) -> None:
-    links = Bridges(None, f"lumtest{os.getpid()}")
-    lab = Lab(links, 3, f"lumtest{os.getpid()}")
+    name = f"lumtest{os.getpid()}"
+    try:
+        links = Bridges(None, name)
+    except ScenarioError as error:
+        subprocess.run(["ip", "netns", "delete", f"{name}-bridges"], check=False, capture_output=True)
+        pytest.skip(f"this kernel makes no bridges: {error}")
+    lab = Lab(links, 3, name)
     try:
         lab.open()
         assert is_reached(lab, 0, 2)
