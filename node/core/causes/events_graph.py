@@ -9,7 +9,7 @@ from luminous.node.core.causes.counts_record import pack_counts, pack_table, unp
 from luminous.node.core.causes.crossover import CONTEXTS_MAX, WINDOWS_MS, Crossover
 from luminous.node.core.causes.edge_wisdom import Claim, Trials, Wisdom, is_evolution, is_pattern
 from luminous.node.core.causes.graph import Graph, Names, edges_view, node_id
-from luminous.node.core.causes.past import Covered, count_past, read_past
+from luminous.node.core.causes.past import Covered, count_past, read_past, tell_unseen
 from luminous.node.core.causes.relations import CAUSAL, Link, Relation, describe, discover
 from luminous.node.core.causes.why import MECHANISM_BLAME, Arrow, WhyAnswer, arrows_of, tell, trace
 from luminous.node.core.instant import Instant
@@ -153,8 +153,7 @@ class Causes:
         if node is None:
             node = self._find_in_words(question)
         if node is None or node not in self._latest:
-            text = "I don't know: I have seen no event like that on this machine since it started."
-            return WhyAnswer(question, "", False, text, (), ())
+            return tell_unseen(question, node, self.names, self.counts, self.links)
         at_ms = self._latest[node][-1]
         granted = {pair: trials.granted for pair, trials in self._trials.items()}
         arrows = [*arrows_of(self.links, granted), *self._mechanisms()]

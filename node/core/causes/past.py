@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 from luminous.node.core.causes.crossover import Crossover
 from luminous.node.core.causes.graph import Names
+from luminous.node.core.causes.relations import CAUSAL, Link
+from luminous.node.core.causes.why import WhyAnswer
 from luminous.protocol.codec import Value
 
 # Events of one handing over and sources ever known. Stop a damaged record from filling memory.
 EVENTS_MAX = 2_000
 SOURCES_MAX = 16
+FOLLOWED_SHOWN_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,31 @@ def count_past(counts: Crossover, names: Names, events: Sequence[PastEvent]) -> 
         counts.advance(events[-1].wall_ms + 3 * 3_600_000)  # the last windows are over too
     counts.new_boot()
     return counted
+
+
+def tell_unseen(
+    question: str, node: int | None, names: Names, counts: Crossover, links: Sequence[Link]
+) -> WhyAnswer:
+    """About an event that did not happen since the node started: what is known of it from before.
+
+    What came before one occurrence is forgotten; how often it followed something else was counted.
+    """
+    times = 0 if node is None else max(counts.occurrences.get(node, (0,)))
+    if node is None or times == 0:
+        text = "I don't know: I have seen no event like that on this machine since it started."
+        return WhyAnswer(question, "", False, text, (), ())
+    name = names.names[node]
+    text = (
+        f"I don't know why {name} happened: it has not since this node started, only before ({times} times)."
+    )
+    followed = [link for link in links if link.effect == node and link.relation in CAUSAL]
+    for link in sorted(followed, key=lambda link: -link.counts.cases)[:FOLLOWED_SHOWN_MAX]:
+        seen = link.counts
+        text += (
+            f" It followed {names.names[link.cause]} in {seen.cases} of {seen.n} cases and came in"
+            f" {seen.controls} of {2 * seen.n} other moments; this was watched, never tried."
+        )
+    return WhyAnswer(question, name, False, text, (), ())
 
 
 def read_past(facts: Mapping[str, Value]) -> tuple[list[PastEvent], dict[str, tuple[int, int]]]:

@@ -139,6 +139,18 @@ def test_the_present_is_left_alone():
     assert node.causes.counts.dropped == 0
 
 
+def test_what_broke_last_month_and_what_it_followed():
+    node = machines()
+    hand(node, past_month())
+    node.causes.rediscover()
+    told = node.causes.why("unit_failed:nginx.service")
+    assert not told.known  # order is no cause
+    assert "only before (12 times)" in told.text
+    assert "followed changed:generation in 12 of 12 cases and came in 0 of 24 other moments" in told.text
+    assert "never tried" in told.text
+    assert "seen no event like that" in node.causes.why("unit_failed:other.service").text
+
+
 def test_a_node_that_learns_no_causes_takes_nothing():
     node = machines(learns_causes=False)
     assert hand(node, past_month()) == []
