@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from luminous.node.core.causes.answer import Answer
-from luminous.node.core.causes.explaining import explain, find
+from luminous.node.core.causes.classify import ABSTAIN_BELOW
+from luminous.node.core.causes.explaining import Finding, explain, find
 from luminous.node.core.causes.facts import gather_facts
+from luminous.node.core.causes.frames import unwrapped
 from luminous.node.core.causes.ranking import Counts
 from luminous.node.core.causes.redact import hide_person, hide_secrets
 from luminous.node.core.causes.situation import Situation
@@ -64,10 +66,12 @@ def explain_text(
         text = text[:HEAD_SIZE_BYTES_MAX] + "\n" + text[-TAIL_SIZE_BYTES_MAX:]
     failure = read_failure(text, cut=cut)
     catalogue = load_catalogue()
-    folder = _named_repository(failure) or _folder(root)
-    files = read_user_files(failure, folder)
     words = split_command(command)
     finding = find(catalogue, load_corpus(), failure, exit_code, words)
+    if not finding.candidates or finding.candidates[0].confidence < ABSTAIN_BELOW:
+        failure, finding = _mended(text, cut, exit_code, words) or (failure, finding)
+    folder = _named_repository(failure) or _folder(root)
+    files = read_user_files(failure, folder)
     situation = Situation(words, exit_code, files)
     state = MachineState()
     if finding.candidates and ask:
@@ -81,6 +85,19 @@ def explain_text(
         words, exit_code, files, state, find_parser() if files.texts else None, local or {}, prior or {}
     )
     return explain(catalogue, failure, finding, situation)
+
+
+def _mended(
+    text: str, cut: bool, exit_code: int | None, words: tuple[str, ...]
+) -> tuple[FailureText, Finding] | None:
+    """The finding in ``text`` with the lines joined that a terminal broke; None where that helps nothing."""
+    whole = unwrapped(strip_escapes(text))
+    if whole is None:
+        return None
+    failure = read_failure(whole, cut=cut)
+    finding = find(load_catalogue(), load_corpus(), failure, exit_code, words)
+    known = finding.candidates and finding.candidates[0].confidence >= ABSTAIN_BELOW
+    return (failure, finding) if known else None
 
 
 def split_command(command: str | None) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from luminous.node.core.causes.frames import unframed
+
 # What is read of a failure's output: the first lines name the command, the last ones the cause. Stops
 # endless builder output from filling memory.
 HEAD_SIZE_BYTES_MAX = 256 * 1024
@@ -104,7 +106,7 @@ def read_failure(raw: str, *, cut: bool = False) -> FailureText:
     pieces = strip_escapes(raw).translate(_QUOTES).split("\n")
     if len(pieces) > LINES_MAX:
         pieces, cut = pieces[: LINES_MAX // 4] + pieces[-(LINES_MAX - LINES_MAX // 4) :], True
-    for piece in pieces:
+    for piece in unframed(pieces):
         lines.append(_classify_line(piece[:LINE_CHARS_MAX].rstrip()))
     view = {kind: "\n".join(line.text for line in lines if line.kind is kind) for kind in LineKind}
     outside = "\n".join(line.text for line in lines if line.kind in (LineKind.SAID, LineKind.LOG))
