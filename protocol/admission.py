@@ -25,8 +25,9 @@ from luminous.protocol.limits import ENVELOPE_SIZE_BYTES_MAX, FUTURE_SKEW_MS_MAX
 from luminous.protocol.messages import SCHEMAS
 from luminous.protocol.reasons import Reason, Refused
 
-# Answers remembered, and the bytes of what they answer. Stops large messages from filling memory.
-ANSWERS_MAX = 512
+# Answers remembered, and the bytes of what they answer: as long as one message goes through the node. Stops
+# messages from filling memory.
+ANSWERS_MAX = 64
 ANSWERS_SIZE_BYTES_MAX = 2 * 1024 * 1024
 # Authors whose keys were checked: a check costs as much as a signature, an author writes many records.
 AUTHORS_CHECKED_MAX = 4096

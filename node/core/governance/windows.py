@@ -5,6 +5,7 @@ a window that others do not list: each try waits twice as long as the one before
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from luminous.protocol.identifiers import EnvelopeId, ProposalId
 from luminous.protocol.minutes import REPORT_DELTAS_MAX, REPORT_WINDOWS_MAX, Report, Window, window_key
@@ -26,6 +27,15 @@ class Windows:
             if window not in self._frozen:
                 deltas = tuple(sorted(set(held[window]))[:REPORT_DELTAS_MAX])
                 self._frozen[window] = Window(window, deltas)
+        if self._due:
+            self._forget_before(min(self._due))
+
+    def _forget_before(self, oldest: int) -> None:
+        """What retired is never due again."""
+        kept: tuple[dict[int, Any], ...] = (self._frozen, self._tries, self._since_ms)
+        for known in kept:
+            for window in [number for number in known if number < oldest]:
+                del known[window]
 
     def recall(self, report: Report) -> None:
         """An own Report binds: what it lists is what was frozen."""

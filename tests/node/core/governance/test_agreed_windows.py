@@ -139,3 +139,15 @@ def test_who_comes_late_recomputes_an_agreed_window_and_learns_nothing_old_from_
     late.retire(WINDOW + WINDOWS_KEPT + 1)
     assert late.missing(WINDOW) == 3
     assert not late.add(held[0], WINDOW + WINDOWS_KEPT + 1)
+
+
+def test_windows_that_retired_are_forgotten_and_one_that_is_due_is_not() -> None:
+    windows = Windows()
+    for number in range(100):
+        windows.offer({number: [name("a")], number + 1: [name("b")]})
+        windows.urgent_at_ms(windows.due({}), number, 1)
+    assert len(windows._frozen) == 2 and len(windows._since_ms) == 2
+    assert [window.window for window in windows.due({})] == [99, 100]
+    windows.offer({})
+    windows.offer({99: [name("c")]})
+    assert windows.due({})[0].deltas == (name("a"),)  # what was frozen stays frozen
