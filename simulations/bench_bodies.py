@@ -55,18 +55,27 @@ def compute_node_mb(small: Cost, large: Cost) -> float:
     return (large.peak_mb - small.peak_mb) / (large.nodes - small.nodes)
 
 
-def main() -> None:
-    """Print a table of all bodies: ``python -m luminous.simulations.bench_bodies``."""
+def main(words: list[str]) -> None:
+    """Print a table: of all bodies, or of one scenario, body and sizes.
+
+    ``python -m luminous.simulations.bench_bodies [SCENARIO BODY NODES NODES ...]``.
+    """
+    scenario, sizes = SCENARIO, {body: list(pair) for body, pair in SIZES.items()}
+    if words:
+        scenario, body, *numbers = words
+        sizes = {body: sorted(map(int, numbers))}
     print("| body | nodes | played time / real time | events a CPU second | MB a node more |")
     print("|---|---|---|---|---|")
-    for body, (few, many) in SIZES.items():
-        small, large = run_once(body, few), run_once(body, many)
-        for cost, more in ((small, ""), (large, f"{compute_node_mb(small, large):.2f}")):
-            events = (
-                "" if cost.events_per_cpu_s is None else f"{cost.events_per_cpu_s:,.0f}".replace(",", " ")
-            )
+    for body, counts in sizes.items():
+        before: Cost | None = None
+        for nodes in counts:
+            cost = run_once(body, nodes, scenario)
+            more = "" if before is None else f"{compute_node_mb(before, cost):.2f}"
+            rate = cost.events_per_cpu_s
+            events = "" if rate is None else f"{rate:,.0f}".replace(",", " ")
             print(f"| {body} | {cost.nodes} | {cost.times_faster:.1f} | {events} | {more} |", flush=True)
+            before = cost
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
