@@ -150,4 +150,4 @@ def test_windows_that_retired_are_forgotten_and_one_that_is_due_is_not() -> None
     assert [window.window for window in windows.due({})] == [99, 100]
     windows.offer({})
     windows.offer({99: [name("c")]})
-    assert windows.due({})[0].deltas == (name("a"),)  # what was frozen stays frozen
+    assert windows.due({})[0].deltas == (name("b"),)  # as it was frozen first
