@@ -25,6 +25,16 @@ _spec.loader.exec_module(_driver)
 Terminal = _driver.Terminal
 
 
+@pytest.fixture(autouse=True)
+def keyboard_signals():
+    """As at a terminal: a shell that starts the tests in the background has these two ignored."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGQUIT: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def env(tmp_path):
     have = {k: v for k, v in os.environ.items() if not k.startswith(("LUMINOUS_", "SUDO_", "XDG_"))}
