@@ -121,10 +121,8 @@ class Play:
             host.type("network", "join", card)
             host.type("consent", "grant", "network")
             host.start()
-        wait(self._are_joined, START_S, lambda: "not everybody found a peer")
-
-    def _are_joined(self) -> bool:
-        return all(host.api.get("/v1/peers")["peers"] for host in self.hosts)
+        for host in self.hosts:
+            wait(host.has_peers, START_S, lambda host=host: f"host {host.index} found no peer")  # type: ignore[misc]
 
     def _plan(self) -> None:
         scenario = self.scenario
