@@ -113,7 +113,9 @@ class Answer:
                 lines.append(f"It might be: {guesses}.")
             if self.said:
                 lines.append(f"  it says   {_short(self.said)}")
-            lines.append("  try       the same command with --show-trace, and give me the whole output")
+            lines.append(
+                "  try       give me the whole output from the command on; of a Nix command, with --show-trace"
+            )
             lines.append("Nothing was sent.")
             return "\n".join(lines) + "\n"
         lines = [f"What broke  {self.cause}"]

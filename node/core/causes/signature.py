@@ -94,6 +94,8 @@ def cause_line(failure: FailureText) -> str:
         if not bare.lower().startswith(("error:", "fatal:", "- error:")):
             continue
         message = bare.split(":", 1)[1].strip()
+        if message.startswith("--- "):
+            message = ""  # the ruled heading of Nix 2.4's first releases
         if not message:
             # A bare "error:": the message is the next line with content that is not another "error:".
             rest = (t.strip() for t in said[place + 1 : place + 4])

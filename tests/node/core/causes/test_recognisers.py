@@ -405,6 +405,26 @@ SHAPES = [
         "other",
         "error:\n       … while fetching the input 'github:nixos/nixpkgs/nixos-unstable'\n\n       error: adding a file to a tree builder: failed to insert entry: invalid object specified - x.nix\n",
     ),
+    (
+        "root does not find what the user finds",
+        "other",
+        "sudo: darwin-rebuild: command not found\n",
+    ),
+    (
+        "a script of the store does not find a program",
+        "other",
+        f"/nix/store/{A}-disk: line 10: mount: command not found\n",
+    ),
+    (
+        "a builder that does not find a program",
+        "build_failed",
+        f"error: builder for '/nix/store/{A}-hello.drv' failed with exit code 127;\n       last 1 log lines:\n       > /nix/store/{A}-stdenv/setup: line 1600: cmake: command not found\n",
+    ),
+    (
+        "a ruled heading is no message",
+        "undefined_variable",
+        "error: --- UndefinedVarError ------------------------------ nix-build\nat: (4:5) in file: /etc/nixos/configuration.nix\n\nundefined variable 'pkg'\n",
+    ),
 ]
 
 # Other programs' failures and runs without one: nothing of these is Nix's to explain.
