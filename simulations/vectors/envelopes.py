@@ -10,13 +10,14 @@ from luminous.protocol.closing import Close
 from luminous.protocol.codec import encode
 from luminous.protocol.deltas import Delta, Level
 from luminous.protocol.envelope import signing_digest
-from luminous.protocol.identifiers import AuthorId, ProposalId
+from luminous.protocol.identifiers import AuthorId, EnvelopeId, ProposalId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.layout import FIXES_1
+from luminous.protocol.leads import mark_of
 from luminous.protocol.limits import UINT_MAX
 from luminous.protocol.messages import SCHEMAS
-from luminous.protocol.minutes import NO_PARENT, Entry, Final, Heads, Lead, Report, Row, Vote
-from luminous.protocol.operations import Operation, Verb, consent_of
+from luminous.protocol.minutes import NO_PARENT, Entry, Final, Heads, Lead, Report, Row, Vote, value_of
+from luminous.protocol.operations import Operation, Verb, consent_of, wish_of
 from luminous.protocol.proposals import Effect, Proposal, ProposalKind, Threshold, Uncertainty
 from luminous.simulations.vectors.scene import (
     AT_MS,
@@ -47,6 +48,15 @@ PROPOSAL = Proposal(
     Uncertainty(700, ("how many machines have disks that sleep",), True, AT_MS + 30 * DAY_MS),
 )
 BINDING = Binding("12D3KooWVectorsOnly", AT_MS + 180 * DAY_MS)
+
+
+def _lead_of_many() -> Lead:
+    """As for more Reports than are named by their ids."""
+    reports = {0: EnvelopeId(_id("a")), 9: EnvelopeId(_id("b")), 2: EnvelopeId(_id("c"))}
+    value = value_of(1, NO_PARENT, sorted(reports.values()))
+    marks = b"".join(mark_of(value, reports[number]) for number in sorted(reports))
+    return Lead(1, 1, 0, (), value, b"\xa0\x40", marks)
+
 
 PAYLOADS: tuple[tuple[str, Kind, object], ...] = (
     ("a parameter proposal", Kind.PROPOSAL, PROPOSAL),
@@ -114,6 +124,13 @@ PAYLOADS: tuple[tuple[str, Kind, object], ...] = (
         Kind.REPORT,
         Report(2, _id("minutes"), AT_MS + DAY_MS, (), tuple(sorted((_id("a"), _id("b"))))),  # type: ignore[arg-type]
     ),
+    (
+        "a word for a candidate, who has signed",
+        Kind.OPERATION,
+        Operation(Verb.VOUCH, MEMBERS[0].public, wish_of(MEMBERS[0], NETWORK)),
+    ),
+    ("a word against it", Kind.OPERATION, Operation(Verb.OBJECT, MEMBERS[0].public)),
+    ("a lead of many: the Reports a, b and c of the members 0, 9 and 2", Kind.LEAD, _lead_of_many()),
 )
 
 

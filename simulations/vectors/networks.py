@@ -16,6 +16,7 @@ from luminous.protocol.genesis import GENESIS, Parameter, network_id, write_gene
 from luminous.protocol.identifiers import AuthorId
 from luminous.protocol.kinds import Kind
 from luminous.protocol.layout import FIXES_1
+from luminous.protocol.operations import wish_of
 from luminous.protocol.parameters import defaults
 from luminous.protocol.peer_exchange import Answer, Question, write_answer, write_question
 from luminous.protocol.reasons import Reason
@@ -83,6 +84,10 @@ def make_cards() -> File:
         ("only a key", Card(_AUTHORS[1], None, "", ())),
         ("key, network, name and addresses", full),
         ("the most addresses", Card(_AUTHORS[2], NETWORK, "n" * 64, ("/dns4/node.example/tcp/4001",) * 8)),
+        (
+            "a candidate's wish, and the newest Minutes",
+            Card(_AUTHORS[3], NETWORK, "lab", (), wish_of(MEMBERS[3], NETWORK), 7, digest("minutes", b"7")),
+        ),
     )
     line = write_card(full)
     packed = encode(CARD.pack(full))

@@ -38,7 +38,7 @@ SAYS = {
     Kind.LEAD: "which Reports a leader proposes as the Minutes",
     Kind.VOTE: "a vote for a set of Reports, or to skip an iteration",
     Kind.FINAL: "this member never skipped that iteration",
-    Kind.OPERATION: "something about the roll: leaving, another key, proof of a lie",
+    Kind.OPERATION: "something about the roll: leaving, another key, proof of a lie, a word on a candidate",
 }
 OTHER_MEANINGS = {
     "LUMINOUS_CONFIG": "the configuration file",
