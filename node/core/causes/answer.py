@@ -114,7 +114,7 @@ class Answer:
             if self.said:
                 lines.append(f"  it says   {_short(self.said)}")
             lines.append(
-                "  try       give me the whole output from the command on; of a Nix command, with --show-trace"
+                "  try       give me the whole output from the command on; Nix tells more with --show-trace"
             )
             lines.append("Nothing was sent.")
             return "\n".join(lines) + "\n"
