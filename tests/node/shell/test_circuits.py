@@ -13,6 +13,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
+from luminous.node.shell import connections
 from luminous.node.shell.circuit_messages import (
     HOP_PROTOCOL,
     STOP_PROTOCOL,
@@ -109,15 +110,17 @@ def test_two_who_cannot_be_dialled_meet_and_their_relay_neither_reads_nor_forges
         assert own is not None
         own._copy = types.MethodType(copy, own)  # type: ignore[method-assign]
         bootstrap = relay.transport.addresses()
-        first, second = Peer(2, bootstrap=bootstrap), Peer(3, bootstrap=bootstrap)
+        # The second is content with the relay, so only the first dials: one circuit, not two that cross.
+        first, second = Peer(2, bootstrap=bootstrap), Peer(3, bootstrap=bootstrap, peers_wanted=1)
         for peer in (first, second):
             await nursery.start(peer.transport.run)
         await until(lambda: relay.id in first.sees(second) and relay.id in second.sees(first))
         assert first.transport.reachability() is Reachability.BEHIND_NAT
         for peer in (first, second):
+            await until(lambda peer=peer: bool(peer.transport.addresses()))  # type: ignore[misc]
             (address,) = peer.transport.addresses()  # what its card says
             assert address == f"{bootstrap[0]}/p2p-circuit/p2p/{peer.id}" and relay_of(address) == relay.id
-        assert relay.transport.relaying() == {"reservations": 2, "circuits": 1}
+        await until(lambda: relay.transport.relaying() == {"reservations": 2, "circuits": 1})
         await until(
             lambda: bool(first.transport.mesh_sizes()[TOPIC] and second.transport.mesh_sizes()[TOPIC])
         )
@@ -136,6 +139,24 @@ def test_two_who_cannot_be_dialled_meet_and_their_relay_neither_reads_nor_forges
         await second.transport.publish(TOPIC, b"later")
         await until(lambda: b"later" in first.heard)
         assert set(first.heard) <= {b"later", b"changed on its way"} and set(second.heard) == {secret}
+
+    run(scene)
+
+
+def test_slots_are_kept_at_two_relays_and_the_card_forgets_the_one_that_goes() -> None:
+    async def scene(nursery: trio.Nursery) -> None:
+        leaving, staying = relaying(1), relaying(4)
+        async with trio.open_nursery() as its_life:
+            await its_life.start(leaving.transport.run)
+            await nursery.start(staying.transport.run)
+            doors = leaving.transport.addresses() + staying.transport.addresses()
+            peer = Peer(2, bootstrap=doors)
+            await nursery.start(peer.transport.run)
+            await until(
+                lambda: {relay_of(one) for one in peer.transport.addresses()} == {leaving.id, staying.id}
+            )
+            its_life.cancel_scope.cancel()
+        await until(lambda: [relay_of(one) for one in peer.transport.addresses()] == [staying.id])
 
     run(scene)
 
@@ -247,7 +268,7 @@ def test_a_member_offers_no_relay_unless_it_is_told_to() -> None:
 
 @pytest.mark.parametrize(
     ("limits", "size_bytes"),
-    [(RelayLimits(circuit_bytes_max=4000), 8000), (RelayLimits(circuit_s_max=1), 10)],
+    [(RelayLimits(circuit_bytes_max=4000), 8000), (RelayLimits(circuit_s_max=1), 0)],
 )
 def test_a_circuit_ends_with_its_share_and_the_slot_stays(limits: RelayLimits, size_bytes: int) -> None:
     """Two who speak raw bytes over the circuit, as the hop and stop protocols leave it to them."""
@@ -277,9 +298,9 @@ def test_a_circuit_ends_with_its_share_and_the_slot_stays(limits: RelayLimits, s
             await stream.write(connecting(str(target.host.get_id())))
             answer = read_hop(await read_message(stream))
             assert isinstance(answer, CircuitMessage) and answer.status is Status.OK
-            await stream.write(b"x" * 10)
-            await until(lambda: len(got) >= 10)
-            if size_bytes > 10:
+            if size_bytes:
+                await stream.write(b"x" * 10)
+                await until(lambda: len(got) >= 10)
                 await stream.write(b"x" * size_bytes)
             with pytest.raises(Exception):  # noqa: B017 - reset or closed, whichever is seen first
                 with trio.fail_after(20):
@@ -373,5 +394,7 @@ def test_a_stock_client_reaches_a_peer_of_ours_through_our_relay() -> None:
             me = str(stock.host.get_id())
             (view,) = [view for view in hidden.transport.peers() if view.id == me]
             assert view.address == f"/p2p/{relay.id}/p2p-circuit" and view.direction == "inbound"
+            opened = hidden.transport._stack.network.connections[stock.host.get_id()]  # type: ignore[union-attr]
+            assert connections.host_answerable(opened[0]) == "127.0.0.1"  # counts as the relay's subnet
 
     run(scene)
