@@ -15,8 +15,8 @@ from luminous.simulations.mesh.body import Mesh
 from luminous.simulations.mesh.day import play_day
 
 pytestmark = pytest.mark.slow
-# An hour of four machines, each of which leaves three times.
-HOUR: dict[str, Any] = {"nodes": 4, "hours": 1, "churn": 3.0, "seed": 1, "every_ms": 60_000}
+# An hour of three machines, each of which leaves three times.
+HOUR: dict[str, Any] = {"nodes": 3, "hours": 1, "churn": 3.0, "seed": 1, "every_ms": 60_000}
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,8 @@ def test_after_an_hour_of_coming_and_going_every_record_is_everywhere_and_nothin
     found = play_day("retiring", **HOUR)
     # An hour is all warm-up for memory; what else is judged must be right.
     assert [reason for reason in found["why"] if not reason.startswith("memory")] == []
-    assert found["times_away"] >= 5 and found["boots"] == found["times_away"] + 4
-    assert found["sets"] == 1 and found["judged"]["records"]["due"] > 50
+    assert found["times_away"] >= 5 and found["boots"] == found["times_away"] + 3
+    assert found["sets"] == 1 and found["judged"]["records"]["due"] > 30
 
 
 def test_who_was_away_never_learns_without_sync_and_a_task_left_behind_is_a_leak(
