@@ -211,6 +211,7 @@ def test_without_root_there_are_no_hosts(monkeypatch: pytest.MonkeyPatch) -> Non
         (read_scenario("hostile_members", 8), "adversary"),
         (read_scenario("late_joiner", 8), "late_joiners"),
         (small(vote=()), "no vote to agree on"),
+        (small(link=Link(loss=0.1)), "loss above 5 %"),
         (small(crash=(Crash(node=1, at_ms=1, lose_state=True),)), "lost disks"),
         (small(partition=(Partition(from_ms=1, until_ms=2, one_way=True),)), "one-way"),
     ],
