@@ -24,10 +24,11 @@ async def peers(body: Body, request: Request) -> dict[str, Any]:
     transport: Any = body.link.transport if body.link else None
     if transport is None:
         return {"peers": _kept_bans(body), "seen_by": {}, "reachability": "unknown", "relays": []}
-    authors = await body.service.ask(_authors)
+    authors, now = await body.service.ask(_authors), body.clock.now()
+    syncs = await body.service.ask(lambda node: node.sync.states(now) if node.sync is not None else {})
     rows = [
         {name: getattr(peer, name) for name in peer.__dataclass_fields__}
-        | {"author": authors.get(peer.id, "")}
+        | {"author": authors.get(peer.id, ""), "sync": syncs.get(peer.id)}
         for peer in transport.peers()
     ]
     seen: dict[str, Any] = getattr(transport, "seen_by", dict)()

@@ -4,6 +4,7 @@ Refuses to exist without network consent: nobody makes one before. It decides no
 ``protocol.admission``'s, when to compare is the node's.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from luminous.node.core.peers.outcomes import Ask
 from luminous.node.shell.author_quotas import AuthorQuotas
 from luminous.node.shell.service import Service, TooBusy
 from luminous.protocol.admission import Admissions, Arrival, Verdict, judge, topic_of
+from luminous.protocol.envelope import Admitted
 from luminous.protocol.genesis import network_id
 from luminous.protocol.identifiers import AuthorId, NetworkId
 from luminous.protocol.limits import ENVELOPE_SIZE_BYTES_MAX
@@ -90,6 +92,9 @@ class Link:
         self._topic = topic_of(network)
         self._admissions = Admissions(network)
         self.quotas = AuthorQuotas()
+        # Records and their bytes by (kind, way): gossip, sync, own. As bounded as the kinds.
+        self.traffic: Counter[tuple[str, str]] = Counter()
+        self.traffic_bytes: Counter[tuple[str, str]] = Counter()
         self._genesis = genesis
         self._nursery: trio.Nursery | None = None
         self._outgoing: list[bytes] = []
@@ -124,6 +129,9 @@ class Link:
 
     def publish(self, raw: bytes) -> None:
         """Gossip an envelope; while there is no mesh, sync is the outbox."""
+        envelope = self._admissions.admit(raw)
+        if not isinstance(envelope, Refused):
+            self._count(envelope, "own")
         if self._nursery is not None:
             self._nursery.start_soon(self.transport.publish, self._topic, raw)
 
@@ -150,7 +158,12 @@ class Link:
     def _hear(self, raw: bytes, *, gossiped: bool) -> None:
         envelope = self._admissions.admit(raw)
         if not isinstance(envelope, Refused):
+            self._count(envelope, "gossip" if gossiped else "sync")
             self._service.post(events.Received(self._service.clock.now(), envelope, gossiped))
+
+    def _count(self, envelope: Admitted, way: str) -> None:
+        self.traffic[envelope.kind.name, way] += 1
+        self.traffic_bytes[envelope.kind.name, way] += len(envelope.raw)
 
     async def _serve_sync(self, peer: str, data: bytes) -> bytes:
         def serve(node: Node) -> bytes:

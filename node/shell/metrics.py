@@ -54,6 +54,20 @@ async def metrics_text(body: Body) -> str:
         "Components that fell and were restarted.",
         ("", float(len(body.falls))),
     )
+    if body.link:
+        for name, counts in (("records", body.link.traffic), ("record_bytes", body.link.traffic_bytes)):
+            traffic = [
+                (f'{{kind="{kind.lower()}",way="{way}"}}', float(count))
+                for (kind, way), count in sorted(counts.items())
+            ]
+            if traffic:
+                put(f"{name}_heard_total", "counter", "By kind: by gossip, by sync, and own ones.", *traffic)
+    now = body.clock.now()
+    syncs = await body.service.ask(lambda node: node.sync.states(now) if node.sync is not None else {})
+    equal = sum(1 for one in syncs.values() if one["equal_s_ago"] is not None and not one["failures"])
+    failing = sum(1 for one in syncs.values() if one["failures"])
+    put("sync_equal_peers", "gauge", "Peers found to hold the same records.", ("", float(equal)))
+    put("sync_failing_peers", "gauge", "Peers whose last dialogue failed.", ("", float(failing)))
     refused = found["refused"]
     if isinstance(refused, dict) and refused:
         rows = [(f'{{reason="{reason}"}}', float(str(count))) for reason, count in sorted(refused.items())]

@@ -171,6 +171,19 @@ def test_newcomers_join_past_a_liar_and_a_dead_node_and_outlive_the_honest_one(d
             me = daemon.get("/v1/status")["peer_id"]
             daemon.until(lambda d=daemon, me=me: ids - {me} <= peers_of(d))
         newcomers[0].until(lambda: is_reached(newcomers[0]))
+        # What it heard, by kind, and with whom its records agree.
+        newcomers[0].until(
+            lambda: any(
+                row["sync"] and row["sync"]["equal_s_ago"] is not None
+                for row in newcomers[0].get("/v1/peers")["peers"]
+            )
+        )
+        assert re.search(r"same records.*\n(.*\n)*.*\d s ago", newcomers[0].type("peers").stdout)
+        measured = newcomers[0].type("metrics").stdout
+        assert re.search(
+            r'luminous_records_heard_total\{kind="binding",way="(sync|gossip)"\} [1-9]', measured
+        )
+        assert re.search(r"luminous_sync_equal_peers \d", measured)
 
         # A ban by hand: carried out, shown with its reason, kept over a restart, lifted.
         peer = newcomers[2].get("/v1/status")["peer_id"]

@@ -128,6 +128,16 @@ class Sync:
                 due.append(self._seen.mono_ms + PEER_PAUSE_MS_MIN)
         return min(due, default=None)
 
+    def states(self, at: Instant) -> dict[str, dict[str, int | None]]:
+        """Of each peer: seconds since its records were found equal to ours, if so; failures in a row."""
+        return {
+            peer: {
+                "equal_s_ago": None if state.equal_ms is None else (at.mono_ms - state.equal_ms) // 1000,
+                "failures": state.failures,
+            }
+            for peer, state in sorted(self._peers.items())
+        }
+
     # Asking
 
     def open(self, ask: Ask, held: RecordIndex, at: Instant) -> Session:

@@ -93,12 +93,23 @@ def peers(facts: Facts) -> str:
             "mesh": len(row.get("mesh") or ()),
             "score": row.get("score"),
             "in": row.get("messages_in"),
+            "same records": _synced(row.get("sync")),
             "banned": row.get("banned") or "",
         }
         for row in _maps(facts.get("peers"))
     ]
     shown = table(rows) if rows else "nobody is connected"
     return "\n".join([shown, *_seen_by(facts.get("seen_by")), *_relayed(facts)])
+
+
+def _synced(state: object) -> str:
+    """When sync last found that a peer holds what this node holds."""
+    if not isinstance(state, Mapping):
+        return "-"
+    if state.get("failures"):
+        return f"{safe(state.get('failures'))} tries failed"
+    ago_s = state.get("equal_s_ago")
+    return "not yet" if ago_s is None else f"{safe(ago_s)} s ago"
 
 
 def _address(value: object) -> str:
