@@ -32,7 +32,10 @@ _REBUILDS = frozenset(
 )
 # What runs another command, with those of its options that take the next word.
 _WRAPPERS: dict[str, frozenset[str]] = {
-    "sudo": frozenset("-C -D -g -h -p -R -r -T -t -U -u --chdir --group --host --prompt --user".split()),
+    "sudo": frozenset(
+        {"-C", "-D", "-g", "-h", "-p", "-R", "-r", "-T", "-t", "-U", "-u"}
+        | {"--chdir", "--group", "--host", "--prompt", "--user"}
+    ),
     "doas": frozenset({"-a", "-C", "-u"}),
     "env": frozenset({"-C", "-u", "--chdir", "--unset"}),
     "time": frozenset({"-f", "-o", "--format", "--output"}),

@@ -11,6 +11,7 @@ import pytest
 
 from luminous.node.shell import backfill, bisect, preflight, what_changed, what_if
 from luminous.node.shell.changes import Change
+from luminous.node.shell.closure import ClosureDiff, PackageChange
 from luminous.node.shell.replay import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,11 @@ ANSWERS = {
     "what-if": what_if.Answer(what_if.HadNot("a.nix", 1), RED, GREEN).to_json(),
     "bisect": bisect.Found("b" * 40, "a" * 40, (STEP,), ("a.nix",)).to_json(),
     "backfill": backfill.Backfilled((backfill.Past(1, "built", "x"),), {"journal": "none"}).to_json(),
-    "what-changed": what_changed.LastRun({}, (Change("git_add", "a.nix"),)).to_json(),
+    "what-changed": what_changed.LastRun(
+        {},
+        (Change("git_add", "a.nix"),),
+        ClosureDiff("/old", "/new", 1, 1, (PackageChange("hello", ("2.10",), ("2.12",)),)),
+    ).to_json(),
 }
 
 

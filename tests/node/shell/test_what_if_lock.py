@@ -1,4 +1,4 @@
-"""What if an input had been locked to another revision: really run, with inputs from real git repositories."""
+"""What if an input had been locked to another revision: really run, with inputs from git repositories."""
 
 import os
 import shutil
