@@ -68,6 +68,7 @@ def make_scenario(kind: str, nodes: int, hours: int) -> Scenario:
             title=f"Hour {hour}",
             yes=ayes,
             no=nodes - ayes,
+            threshold="super",  # whatever the feature was, it may be changed
             value=hour % 3,
             opens_ms=hour * HOUR_MS + 60_000,
             closes_ms=hour * HOUR_MS + HOUR_MS // 2,
