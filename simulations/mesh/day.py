@@ -43,6 +43,7 @@ HOUR_MS = 3_600_000
 LEARNING_WINDOW_MS = 300_000
 AWAY_MS_MEAN = 600_000
 CALM_MS = HOUR_MS // 2
+PROPOSER = 0  # of every vote, a minute into its hour
 # A machine that is back for so long must hold what the others hold.
 BACK_MS = 600_000
 WARM_UP_SHARE = 0.2
@@ -122,7 +123,10 @@ class Day:
             for _ in range(leaving):
                 at_ms = hour * HOUR_MS + chance.randrange(60_000, HOUR_MS)
                 back_ms = min(at_ms + 1 + round(chance.expovariate(1 / AWAY_MS_MEAN)), hours * HOUR_MS)
-                mesh.at(at_ms, partial(self._leave, mesh.places[chance.randrange(nodes)], back_ms))
+                place = mesh.places[chance.randrange(nodes)]
+                if place.index == PROPOSER:  # nobody proposes what its author is not there to propose
+                    back_ms = min(back_ms, (hour + 1) * HOUR_MS)
+                mesh.at(at_ms, partial(self._leave, place, back_ms))
         mesh.hearers.append(self._heard)
         mesh.at(every_ms, self._look)
 
