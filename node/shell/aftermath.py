@@ -13,7 +13,15 @@ import sys
 from collections.abc import Callable, Mapping
 
 from luminous.node.core.causes.attempts import mark_of
-from luminous.node.shell import attempt_book, changes, fix_offers, observe_files, run_memory, spool
+from luminous.node.shell import (
+    attempt_book,
+    changes,
+    experience,
+    fix_offers,
+    observe_files,
+    run_memory,
+    spool,
+)
 from luminous.node.shell.caller import Caller, give_up_rights
 from luminous.node.shell.command_class import command_class
 
@@ -74,9 +82,11 @@ def _work(run: Run, caller: Caller, *, show: bool, as_json: bool) -> None:
     """The whole life of the child process."""
     try:
         explain = _load_explain() if run.exit_code != 0 else None
-        if caller.is_sudo and explain is not None:
+        if caller.is_sudo:
             with contextlib.suppress(Exception):  # loads what root can read and the caller perhaps cannot
-                explain("error: warm up", command="true", exit_code=1, ask=False)
+                experience.by_fix({})
+                if explain is not None:
+                    explain("error: warm up", command="true", exit_code=1, ask=False)
         give_up_rights(caller)
         if run.exit_code == 0:
             _after_success(run, caller)

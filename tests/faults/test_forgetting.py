@@ -14,6 +14,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]
 # A class nobody else uses (a name), and a text that only the evidence may hold.
 CLASS = "canary-class-77b1"
 TEXT = "Canary text 9c2e in /home/alice/secret-project"
+ATTEMPT: dict[str, object] = {
+    "kind": "attempt",
+    "error_class": "hash_mismatch",
+    "fix_observed": "replace_hash",
+    "success": True,
+    "place": 1,
+    "propensity_milli": 900,
+}
 
 
 @pytest.fixture
@@ -38,8 +46,8 @@ def holding(daemon: Daemon, word: str) -> list[str]:
 
 def test_forgotten_is_gone_from_every_file(daemon: Daemon) -> None:
     drop(daemon, kind="failure", error_class=CLASS, evidence=TEXT)
-    drop(daemon, kind="fix", error_class=CLASS, fix_observed="hash_changed")
-    drop(daemon, kind="fix", error_class="hash_mismatch", fix_observed="hash_changed")
+    drop(daemon, **ATTEMPT | {"error_class": CLASS})
+    drop(daemon, **ATTEMPT)
     daemon.until(lambda: experience.read(daemon.data)[0] != {})
     (daemon.data / "exec").mkdir()
     (daemon.data / "exec/x.json").write_text(json.dumps({"command": TEXT}))
@@ -68,6 +76,6 @@ def test_forgetting_is_not_forgetting_to_learn(daemon: Daemon) -> None:
     """The opposite demand: what comes afterwards is kept again."""
     daemon.post("/v1/forget", {})
     drop(daemon, kind="failure", error_class=CLASS, evidence=TEXT)
-    drop(daemon, kind="fix", error_class="hash_mismatch", fix_observed="hash_changed")
+    drop(daemon, **ATTEMPT)
     daemon.until(lambda: experience.read(daemon.data)[0] != {})
     assert "evidence.sqlite" in holding(daemon, TEXT)

@@ -168,13 +168,14 @@ def spool_file(daemon: Daemon, name: str, record: object) -> Path:
 def good_record(**more: object) -> dict[str, object]:
     base = {
         "schema": 1,
-        "kind": "fix",
+        "kind": "attempt",
         "wall_ms": 1,
         "mono_ms": 1,
         "boot_id": "b",
         "command_class": "nix-build",
     }
-    return {**base, "error_class": "hash_mismatch", "fix_observed": "hash_changed", **more}
+    tried = {"error_class": "hash_mismatch", "fix_observed": "replace_hash", "success": True, "place": 1}
+    return {**base, **tried, "propensity_milli": 900, **more}
 
 
 def test_garbage_in_the_spool_is_taken_away_and_told(daemon: Daemon, tmp_path: Path) -> None:
@@ -189,9 +190,11 @@ def test_garbage_in_the_spool_is_taken_away_and_told(daemon: Daemon, tmp_path: P
             "error_class",
             "signature",
             "fix_observed",
+            "success",
+            "place",
+            "propensity_milli",
             "duration_ms",
             "evidence",
-            "failed",
         )
         for name in fields:
             spool_file(daemon, f"3-{number}-{name}.json", good_record(**{name: value}))

@@ -93,11 +93,17 @@ def fail_and_mend(daemon: Daemon, world: Path, **environ: str) -> None:
     assert mended.returncode == 0, mended.stderr
 
 
+def kinds_waiting(daemon: Daemon) -> list[str]:
+    """What `exec` left, oldest first."""
+    files = sorted((daemon.data / "spool").glob("*.json"))
+    return [json.loads(path.read_text())["kind"] for path in files]
+
+
 def test_what_worked_here_is_said_the_next_time(daemon: Daemon, tmp_path: Path) -> None:
     world = tmp_path / "w"
     world.mkdir()
     fail_and_mend(daemon, world)  # with no daemon running: the spool keeps it
-    assert len(list((daemon.data / "spool").glob("*.json"))) == 2
+    assert kinds_waiting(daemon) == ["failure", "fix", "attempt"]
     daemon.start()
     daemon.until(lambda: experience.read(daemon.data)[0] != {})
     local, _ = experience.read(daemon.data)
@@ -131,6 +137,7 @@ def test_without_the_experience_nothing_is_claimed(daemon: Daemon, tmp_path: Pat
     world = tmp_path / "w"
     world.mkdir()
     fail_and_mend(daemon, world)
+    (daemon.data / experience.BOOK_NAME).unlink()
     (world / "x.nix").write_text(PACKAGE % "second")
     assert "worked here" not in build(daemon, world).stderr
     daemon.start()
@@ -155,7 +162,7 @@ def test_under_sudo_it_is_the_callers_node_that_learns() -> None:
         behind_sudo = {"SUDO_UID": str(person.pw_uid), "SUDO_GID": str(person.pw_gid), "SUDO_USER": "nobody"}
         fail_and_mend(daemon, world, **behind_sudo)
         waiting = sorted((daemon.data / "spool").glob("*.json"))
-        assert len(waiting) == 2
+        assert kinds_waiting(daemon) == ["failure", "fix", "attempt"]
         assert {path.stat().st_uid for path in waiting} == {person.pw_uid}
         assert json.loads(waiting[1].read_text())["fix_observed"] == "hash_changed"
         # What the person's node left for them is read with their rights, not with root's.
