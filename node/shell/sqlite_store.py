@@ -13,6 +13,8 @@ from luminous.node.core.effects import Append, Erase
 from luminous.node.ports import Record, StoreError, StoreFault
 from luminous.node.shell.durable_file import sync_directory
 
+# Pages that SQLite keeps in memory: its default of 2 MiB would fill slowly, and is read at starts only.
+CACHE_SIZE_KIB = 128
 SCHEMA_VERSION = 1
 BALLAST_SIZE_BYTES = 2 * 1024 * 1024
 
@@ -98,6 +100,7 @@ class SqliteStore:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA secure_delete=ON")  # what is forgotten leaves the file's free pages too
         db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+        db.execute(f"PRAGMA cache_size=-{CACHE_SIZE_KIB}")
         db.execute(
             "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL,"
             " key BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (kind, key))"
