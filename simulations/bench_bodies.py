@@ -16,6 +16,17 @@ from luminous.simulations.scenario import read_scenario
 SCENARIO = "calm"
 # Body to a small and a large number of nodes.
 SIZES = {"world": (12, 48), "mesh": (8, 24), "wire": (4, 12)}
+# A run that says at its end how much memory its own program took at most, in KiB. What a parent is told
+# counts the parent's own memory too, as it was when the child was made.
+_PLAY = """
+import sys
+from luminous.simulations.cli import main
+try:
+    main()
+finally:
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print(peak.split()[1], file=sys.stderr)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +42,23 @@ class Cost:
 
 def run_once(body: str, nodes: int, scenario: str = SCENARIO, seed: int = 1) -> Cost:
     """Play in a child process. Raises RuntimeError if it does not end well."""
-    words = [sys.executable, "-m", "luminous.simulations.cli", "run", scenario, "--json"]
+    words = [sys.executable, "-c", _PLAY, "run", scenario, "--json"]
     words += ["--body", body, "--nodes", str(nodes), "--seed", str(seed)]
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as said:
         # The mesh plays in this child, not in one of its own, if the hash seed is the fixed one.
         environ = {**os.environ, "PYTHONHASHSEED": "0"}
-        child = subprocess.Popen(words, stdout=printed, stderr=said, env=environ)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        ended = subprocess.run(words, stdout=printed, stderr=said, env=environ, check=False)
         printed.seek(0)
         said.seek(0)
-        if child.returncode:
-            raise RuntimeError(f"{' '.join(words[2:])}: {said.read().decode()[-500:]}")
+        told = said.read().decode()
+        if ended.returncode:
+            raise RuntimeError(f"{' '.join(words[3:])}: {told[-500:]}")
         facts = json.loads(printed.read().decode().splitlines()[-1])
+    peak_mb = int(told.splitlines()[-1]) / 1024
     figures = facts["figures"]
     virtual_s = read_scenario(scenario, nodes).duration_ms / 1000
     events = figures.get("events_per_cpu_s")
-    return Cost(body, nodes, virtual_s / float(figures["wall_s"]), usage.ru_maxrss / 1024, events)
+    return Cost(body, nodes, virtual_s / float(figures["wall_s"]), peak_mb, events)
 
 
 def compute_node_mb(small: Cost, large: Cost) -> float:

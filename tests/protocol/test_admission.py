@@ -218,3 +218,17 @@ def test_one_change_anywhere_is_another_id() -> None:
     assert isinstance(second, Admitted)
     assert first.id != second.id
     assert replace(first, raw=second.raw) != first
+
+
+def test_who_was_checked_before_is_not_checked_again_and_nobody_else_is_spared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The roll's keys were judged when they entered it; a stranger's never were."""
+    asked: list[bytes] = []
+    monkeypatch.setattr(admission, "_is_author", lambda public: bool(asked.append(public)))
+    assert isinstance(admit(envelope(), NETWORK, frozenset({SIGNER.public})), Admitted)
+    assert asked == []
+    found = admit(envelope(), NETWORK, frozenset({b"x" * 32}))
+    assert isinstance(found, Refused)
+    assert found.reason is Reason.BAD_KEY
+    assert asked == [SIGNER.public]

@@ -142,9 +142,9 @@ def audit_records(
     """Check every signature, verify every certificate in turn, derive every outcome again."""
     pool, reports, heads = Pool(roll), dict[EnvelopeId, Signed](), dict[bytes, Heads]()
     operations = Operations()
-    signatures = 0
+    signatures, members = 0, frozenset(roll.members)
     for raw in envelopes:
-        envelope = admit(raw, network)
+        envelope = admit(raw, network, members)
         if isinstance(envelope, Refused):
             return envelope
         signatures += 1
