@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -34,12 +34,14 @@ from luminous.node.shell.service import Service, TooBusy
 from luminous.node.shell.settings import Settings
 from luminous.node.shell.spool_intake import Intake
 from luminous.node.shell.state_care import CHECK_INTERVAL_S, StateCare
+from luminous.protocol.constitution_table import TABLE
+from luminous.protocol.parameters import HEALTH_INTERVAL_S
 
 LOOK_INTERVAL_S = 2.0
 # A part that does not go round its loop for so long hangs; a disk that is busy may take this much.
 HANGS_AFTER_S = 60.0
-# The longest that a vote can set, by the constitution's table.
-MONITORING_S_MAX = 3600
+# The longest that a vote can set.
+MONITORING_S_MAX = cast(int, TABLE[HEALTH_INTERVAL_S]["max"])
 INCIDENTS_KEPT_MAX = 64
 EVIDENCE_NAME = "evidence.sqlite"
 
